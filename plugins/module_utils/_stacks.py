@@ -1,0 +1,141 @@
+# Copyright: Contributors to the cargohold.ecr project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to cargohold.ecr: it may change in any release, so do not import it from another collection.
+
+"""The only file that knows CloudFormation's API: one function per call, answers as plain values.
+
+Every function raises the exceptions of L(_errors); a stack that does not exist is C(None), and nothing else is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.cargohold.ecr.plugins.module_utils._clients import told
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Absent, Transient
+from ansible_collections.cargohold.ecr.plugins.module_utils._names import is_stack_id
+from ansible_collections.cargohold.ecr.plugins.module_utils._records import Event, Resource, Stack
+from ansible_collections.cargohold.ecr.plugins.module_utils._status import Operation, parse_status
+
+
+def describe(cloudformation: Any, name_or_id: str) -> Stack | None:
+    """DescribeStacks for one stack; a deleted one is found by its ID only."""
+    try:
+        with told(f"read the stack {short_name(name_or_id)}"):
+            found = cloudformation.describe_stacks(StackName=name_or_id).get("Stacks")
+    except Absent:
+        return None
+    if not found:
+        raise Transient(f"Could not read the stack {short_name(name_or_id)}: the answer is empty.")
+    return _stack(found[0])
+
+
+def list_pages(cloudformation: Any, wanted: Container[str]) -> Iterator[list[Stack]]:
+    """DescribeStacks for all stacks of the account and region that are not deleted, a page of a hundred at a time.
+
+    :param wanted: the names and IDs of the stacks to give; what the others are like is not looked at.
+    """
+    pages = iter(cloudformation.get_paginator("describe_stacks").paginate())
+    while True:
+        with told("list the stacks"):
+            page = next(pages, None)
+        if page is None:
+            return
+        yield [
+            _stack(each) for each in page.get("Stacks", []) if each["StackId"] in wanted or each["StackName"] in wanted
+        ]
+
+
+def operation_events(cloudformation: Any, stack: Stack) -> list[Event]:
+    """DescribeStackEvents for the stack's newest operation, oldest first; pages are read back to where it began."""
+    newest_first: list[Event] = []
+    with told(f"read the events of the stack {stack.name}"):
+        for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack.stack_id):
+            for each in page.get("StackEvents", []):
+                event = _event(each)
+                newest_first.append(event)
+                if event.is_of_stack and event.status in _BEGINNINGS:
+                    return newest_first[::-1]
+    return newest_first[::-1]
+
+
+# How an operation's first event reads; an import's as well, though this collection starts none.
+_BEGINNINGS = frozenset({f"{operation.name}_IN_PROGRESS" for operation in Operation} | {"IMPORT_IN_PROGRESS"})
+
+
+def resources(cloudformation: Any, stack_id: str) -> list[Resource]:
+    """ListStackResources: what the stack holds, or held."""
+    with told(f"list the resources of the stack {short_name(stack_id)}"):
+        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+        return [_resource(each) for page in pages for each in page.get("StackResourceSummaries", [])]
+
+
+def template(cloudformation: Any, stack_id: str) -> str | Mapping[str, Any]:
+    """GetTemplate as it was given: a text, or what botocore made of it where it is JSON."""
+    with told(f"read the template of the stack {short_name(stack_id)}"):
+        body: str | Mapping[str, Any] = cloudformation.get_template(StackName=stack_id, TemplateStage="Original")[
+            "TemplateBody"
+        ]
+        return body
+
+
+def owner(cloudformation: Any, physical_id: str) -> str | None:
+    """The name of the stack of this account and region that holds the resource, or C(None) where none does."""
+    try:
+        with told(f"find the stack that holds {physical_id}"):
+            found = cloudformation.describe_stack_resources(PhysicalResourceId=physical_id).get("StackResources", [])
+    except Absent:
+        return None
+    return found[0]["StackName"] if found else None
+
+
+def short_name(name_or_id: str) -> str:
+    """A stack's name, of its name or ID."""
+    return name_or_id.split("/")[1] if is_stack_id(name_or_id) else name_or_id
+
+
+def _stack(answer: Mapping[str, Any]) -> Stack:
+    return Stack(
+        name=answer["StackName"],
+        stack_id=answer["StackId"],
+        status=parse_status(answer["StackStatus"]),
+        reason=answer.get("StackStatusReason") or "",
+        created=answer.get("CreationTime"),
+        updated=answer.get("LastUpdatedTime"),
+        deleted=answer.get("DeletionTime"),
+        parameters={each["ParameterKey"]: each.get("ParameterValue", "") for each in answer.get("Parameters", [])},
+        outputs={each["OutputKey"]: each.get("OutputValue", "") for each in answer.get("Outputs", [])},
+        tags={each["Key"]: each["Value"] for each in answer.get("Tags", [])},
+        notification_arns=tuple(answer.get("NotificationARNs", [])),
+        capabilities=tuple(answer.get("Capabilities", [])),
+        role_arn=answer.get("RoleARN"),
+        termination_protection=bool(answer.get("EnableTerminationProtection", False)),
+    )
+
+
+def _event(answer: Mapping[str, Any]) -> Event:
+    time: datetime = answer["Timestamp"]
+    return Event(
+        event_id=answer["EventId"],
+        time=time,
+        stack_id=answer["StackId"],
+        stack_name=answer["StackName"],
+        logical_id=answer.get("LogicalResourceId") or "",
+        physical_id=answer.get("PhysicalResourceId") or "",
+        type=answer.get("ResourceType") or "",
+        status=answer.get("ResourceStatus") or "",
+        reason=answer.get("ResourceStatusReason") or "",
+    )
+
+
+def _resource(answer: Mapping[str, Any]) -> Resource:
+    return Resource(
+        logical_id=answer["LogicalResourceId"],
+        physical_id=answer.get("PhysicalResourceId") or "",
+        type=answer["ResourceType"],
+        status=answer["ResourceStatus"],
+    )
