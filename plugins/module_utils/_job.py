@@ -1,0 +1,157 @@
+# Copyright: Contributors to the cargohold.ecr project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to cargohold.ecr: it may change in any release, so do not import it from another collection.
+
+"""A job that Ansible runs in the background (C(async) with C(poll: 0)): what became of it, and how to end it.
+
+The job is a file, written by ansible-core's async_wrapper, and three processes: a watcher, a runner that leads a process
+group of its own, and the module that the runner started. The watcher and the runner carry the job's ID in their
+arguments; that is how they are found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
+
+
+class JobState(Enum):
+    """What became of a job."""
+
+    RUNNING = "running"
+    # It ended and left its result.
+    ENDED = "ended"
+    # There is neither a result nor a process.
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What a job says of itself; only one that ended says more than its state."""
+
+    state: JobState
+    failed: bool = False
+    changed: bool = False
+    # AWS did not take the request; amazon.aws.cloudformation has an "output" for what it saw of an operation.
+    refused: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    group: int
+    arguments: tuple[str, ...]
+
+
+class Job:
+    """One background job.
+
+    :param job_id: C(ansible_job_id) of the registered result.
+    :param results_file: C(results_file) of the registered result.
+    """
+
+    def __init__(self, job_id: str, results_file: str) -> None:
+        self.job_id = job_id
+        self.path = Path(results_file)
+
+    @classmethod
+    def from_result(cls, result: Mapping[str, Any]) -> Job:
+        """The job that a task with C(async) and C(poll: 0) registered.
+
+        :raises Refused: when C(result) is not such a task's.
+        """
+        try:
+            return cls(str(result["ansible_job_id"]), str(result["results_file"]))
+        except KeyError as missing:
+            raise Refused(
+                f"The job to follow has no {missing.args[0]}: give job what a task with async and poll: 0 registered."
+            ) from None
+
+    def read(self) -> JobReport:
+        """What the job says of itself now."""
+        result = self._result()
+        if result is None or ("started" in result and not result.get("finished")):
+            if self._processes():
+                return JobReport(JobState.RUNNING)
+            # It may have written its result and ended since it was looked at.
+            result = self._result()
+            if result is None or ("started" in result and not result.get("finished")):
+                return JobReport(JobState.LOST)
+        return JobReport(
+            JobState.ENDED,
+            failed=bool(result.get("failed")),
+            changed=bool(result.get("changed")),
+            refused=bool(result.get("failed")) and not result.get("output"),
+            message=_message(result),
+        )
+
+    def end(self) -> None:
+        """End the job's processes, and remove its file and its temporary folder. What AWS was asked for goes on."""
+        processes = self._processes()
+        for process in processes:
+            with suppress(ProcessLookupError, PermissionError):
+                if process.pid == process.group:
+                    os.killpg(process.group, signal.SIGKILL)
+                else:
+                    os.kill(process.pid, signal.SIGTERM)
+        for process in processes:
+            # The watcher would have removed the folder that the module was unpacked in.
+            for argument in process.arguments:
+                folder = Path(argument).parent
+                if folder.name.startswith("ansible-tmp-"):
+                    shutil.rmtree(folder, ignore_errors=True)
+        for leftover in (self.path, self.path.with_name(self.path.name + ".tmp")):
+            leftover.unlink(missing_ok=True)
+
+    def _result(self) -> dict[str, Any] | None:
+        try:
+            result = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return result if isinstance(result, dict) else None
+
+    def _processes(self) -> list[_Process]:
+        # async_wrapper was given the first part of the ID; the rest is the process ID that it then had.
+        name = self.job_id.partition(".")[0]
+        return [
+            process
+            for process in _all_processes()
+            if name in process.arguments and any("async_wrapper" in argument for argument in process.arguments)
+        ]
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    text = str(result.get("msg") or result.get("output") or "it gave no reason")
+    return " ".join(text.split())
+
+
+def _all_processes() -> Iterator[_Process]:
+    proc = Path("/proc")
+    if (proc / "self" / "cmdline").exists():
+        for folder in proc.iterdir():
+            if folder.name.isdigit():
+                # A process may end, or belong to somebody else, while it is looked at.
+                with suppress(OSError):
+                    arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                    yield _Process(int(folder.name), os.getpgid(int(folder.name)), tuple(arguments))
+        return
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=", "-o", "pgid=", "-o", "command="], capture_output=True, text=True, check=False
+    )
+    for line in listing.stdout.splitlines():
+        pid, group, *arguments = line.split()
+        yield _Process(int(pid), int(group), tuple(arguments))
