@@ -6,8 +6,8 @@
 
 """Clients of AWS by amazon.aws's own connection rules, and botocore's exceptions told in sentences.
 
-The same code serves the modules and the action plugins: amazon.aws's public functions ask no more of a "module" than
-its parameters, its name and a way to fail.
+The same code serves the modules and the action plugins: amazon.aws's function that knows the rules asks no more of a
+"module" than its parameters and a way to fail.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ except ImportError:
 else:
     HAS_BOTO3 = True
 
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
     Absent,
@@ -89,11 +89,10 @@ _ABSENCE_CODES = frozenset(
 
 
 class _Connection:
-    """What amazon.aws's connection functions ask of a module, with failing as an exception."""
+    """What amazon.aws's C(get_aws_connection_info) asks of a module, with failing as an exception."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.params = dict(params)
-        self._name = "cargohold.ecr"
 
     def fail_json(self, msg: str, **_ignored: Any) -> NoReturn:
         raise Refused(msg)
@@ -106,11 +105,10 @@ def clients_for(params: Mapping[str, Any], *, attempts: int = ATTEMPTS) -> Clien
     :param attempts: how often botocore itself tries a request; 1 where the caller does the retrying.
     :raises Refused: when the profile does not exist, no region is known, or the options contradict each other.
     """
-    connection = _Connection(params)
-    made: dict[str, Any] = {}
-
-    _check_profile(params.get("profile"))
-    region, endpoint, options = get_aws_connection_info(connection)
+    region, endpoint, options = get_aws_connection_info(_Connection(params))
+    # One session for all clients: amazon.aws's boto3_conn makes one for each, and reading botocore's data anew takes
+    # longer than all the requests of a plan.
+    session = _session(options.pop("profile_name", None))
     if not region:
         raise Refused(
             "No AWS region is known: give one with region (for a playbook, -e region=eu-west-1), "
@@ -120,34 +118,33 @@ def clients_for(params: Mapping[str, Any], *, attempts: int = ATTEMPTS) -> Clien
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra="cargohold.ecr",
     )
+    own_config = options.pop("aws_config", None)
+    if own_config is not None:
+        config = config.merge(own_config)
+    made: dict[str, Any] = {}
 
     def client(service: str) -> Any:
         if service not in made:
             with told(f"connect to {service}"):
-                made[service] = boto3_conn(
-                    connection,
-                    conn_type="client",
-                    resource=service,
-                    region=region,
-                    endpoint=endpoint,
-                    config=config,
-                    **options,
+                made[service] = session.client(
+                    service, region_name=region, endpoint_url=endpoint, config=config, **options
                 )
         return made[service]
 
     return client
 
 
-def _check_profile(profile: str | None) -> None:
-    if not profile:
-        return
-    known = boto3.session.Session().available_profiles
-    if profile not in known:
+def _session(profile: str | None) -> Any:
+    try:
+        return boto3.session.Session(profile_name=profile)
+    except boto.ProfileNotFound:
+        known = boto3.session.Session().available_profiles
         raise Refused(
             f"The AWS profile {profile!r} does not exist: "
             + (f"use one of {', '.join(sorted(known))}." if known else "no profile is configured on this machine.")
-        )
+        ) from None
 
 
 @contextmanager

@@ -108,7 +108,8 @@ def run(task: Task) -> dict[str, Any]:
         else:
             _plan_absent(task, clients, plan, template)
     except CargoholdError as problem:
-        problem.known = {**plan.as_result(), **problem.known}
+        known = {name: value for name, value in plan.as_result().items() if value}
+        problem.known = {**known, **problem.known}
         raise
     assert plan.decision is not None
     return {
