@@ -174,7 +174,8 @@ def explained(problem: Exception, doing: str) -> CargoholdError:
         )
     if isinstance(problem, (boto.SSOError, boto.TokenRetrievalError)):
         return CredentialsRejected(
-            f"Could not {doing}: the single sign-on session is over ({_sentence(problem)}). Run aws sso login.", code=name
+            f"Could not {doing}: the single sign-on session is over ({_sentence(problem)}). Run aws sso login.",
+            code=name,
         )
     if isinstance(problem, boto.SSLError):
         return AwsError(f"Could not {doing}: the TLS connection is not trusted ({_sentence(problem)}).", code=name)
@@ -195,7 +196,8 @@ def _service_error(problem: Any, doing: str) -> CargoholdError:
     message = str(error.get("Message", "")).strip().rstrip(".") or "no reason given"
     if code in _CREDENTIAL_CODES:
         return CredentialsRejected(
-            f"Could not {doing}: AWS does not take the credentials ({code}: {message}). Renew or correct them.", code=code
+            f"Could not {doing}: AWS does not take the credentials ({code}: {message}). Renew or correct them.",
+            code=code,
         )
     if code in _DENIAL_CODES:
         return Denied(f"Could not {doing}: it is not allowed ({message}).", code=code)

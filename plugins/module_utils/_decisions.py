@@ -24,6 +24,7 @@ class Action(str, Enum):
     UPDATE = "update"
     RECREATE = "recreate"
     DELETE = "delete"
+    CONTINUE_ROLLBACK = "continue_rollback"
     NOTHING = "nothing"
     WAIT = "wait"
 
@@ -41,28 +42,62 @@ class Decision:
         return self.action not in (Action.NOTHING, Action.WAIT)
 
 
-# What a person can do about a stack that nothing may be done to unasked.
-_STUCK = {
-    Status.CREATE_FAILED: "its creation failed, and it may hold resources",
-    Status.ROLLBACK_FAILED: "its creation failed and could not be rolled back, so it may hold resources",
-    Status.DELETE_FAILED: "deleting it failed, and all that can be done with it is to delete it again",
-    Status.UPDATE_ROLLBACK_FAILED: "an update of it failed and could not be rolled back",
-    Status.IMPORT_ROLLBACK_FAILED: "an import into it failed and could not be rolled back",
-}
-_WAY_OUT = {
-    Status.CREATE_FAILED: "Look at what it holds, and delete the stack.",
-    Status.ROLLBACK_FAILED: "Look at what it holds, and delete the stack.",
-    Status.DELETE_FAILED: "Remove what is in its way, and delete the stack.",
-    Status.UPDATE_ROLLBACK_FAILED: "Mend what is in its way, and let CloudFormation continue the rollback.",
-    Status.IMPORT_ROLLBACK_FAILED: "Mend what is in its way in the CloudFormation console.",
+@dataclass(frozen=True)
+class Consent:
+    """What a person allowed to be done about a stack that an earlier operation left in a bad way.
+
+    :param continue_rollback: continue the rollback of an update where it failed.
+    :param delete_failed: delete a stack that was never created, with what it may hold, and create it anew.
+    """
+
+    continue_rollback: bool = False
+    delete_failed: bool = False
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Why nothing is done unasked about a stack in a bad status, and what a person can do."""
+
+    what: str
+    way_out: str
+
+
+_NEVER_CREATED = frozenset({Status.CREATE_FAILED, Status.ROLLBACK_FAILED})
+_TROUBLES = {
+    Status.CREATE_FAILED: _Trouble(
+        "its creation failed, and it may hold resources",
+        "Look at what it holds; if that may go, allow the stack to be deleted and created anew (delete_failed: true).",
+    ),
+    Status.ROLLBACK_FAILED: _Trouble(
+        "its creation failed and could not be rolled back, so it may hold resources",
+        "Look at what it holds; if that may go, allow the stack to be deleted and created anew (delete_failed: true).",
+    ),
+    Status.DELETE_FAILED: _Trouble(
+        "deleting it failed, and all that can be done with it is to delete it again",
+        "Remove what is in the way, and tear it down.",
+    ),
+    Status.UPDATE_ROLLBACK_FAILED: _Trouble(
+        "an update of it failed and could not be rolled back",
+        "Mend what is in the way, and allow the rollback to be continued (continue_rollback: true).",
+    ),
+    Status.IMPORT_ROLLBACK_FAILED: _Trouble(
+        "an import into it failed and could not be rolled back",
+        "Mend what is in the way in the CloudFormation console.",
+    ),
+    Status.REVIEW_IN_PROGRESS: _Trouble(
+        "somebody is about to import resources into it", "Execute or delete its change set."
+    ),
 }
 
 
-def decide_present(stack: Stack | None, resources: Sequence[Resource], *, unchanged: bool) -> Decision:
+def decide_present(
+    stack: Stack | None, resources: Sequence[Resource], *, unchanged: bool, consent: Consent = Consent()
+) -> Decision:
     """What to do so that the stack is there as it is wanted.
 
     :param stack: the stack of that name; C(None) where there is none.
     :param resources: what it holds.
+    :param consent: what may be done about a stack in a bad way.
     :param unchanged: whether its template and parameters are already as they are wanted.
     :raises Refused: when nothing may be done unasked.
     """
@@ -74,14 +109,23 @@ def decide_present(stack: Stack | None, resources: Sequence[Resource], *, unchan
     held = [resource for resource in resources if resource.exists]
     if status.is_dead or (status.is_shell and not held):
         return Decision(
-            Action.RECREATE, f"{name} is {status.value}: it was never created and holds nothing, so it gives way to a new one."
+            Action.RECREATE,
+            f"{name} is {status.value}: it was never created and holds nothing, so it gives way to a new one.",
         )
-    if status in _STUCK or status.is_shell:
-        why = _STUCK.get(status, "somebody is about to import resources into it")
-        way_out = _WAY_OUT.get(status, "Execute or delete its change set.")
-        raise Refused(f"The stack {name} is {status.value}: {why}.{_holding(held)} {way_out}")
+    if status in _NEVER_CREATED and consent.delete_failed:
+        return Decision(
+            Action.RECREATE,
+            f"{name} is {status.value} and may be deleted, so it gives way to a new one.{_holding(held)}",
+        )
+    if status is Status.UPDATE_ROLLBACK_FAILED and consent.continue_rollback:
+        return Decision(Action.CONTINUE_ROLLBACK, f"{name} is {status.value}, and its rollback may be continued.")
+    if status in _TROUBLES:
+        trouble = _TROUBLES[status]
+        raise Refused(f"The stack {name} is {status.value}: {trouble.what}.{_holding(held)} {trouble.way_out}")
     if unchanged and status.can_be_updated:
-        return Decision(Action.NOTHING, f"{name} is {status.value}, and its template and parameters are as they shall be.")
+        return Decision(
+            Action.NOTHING, f"{name} is {status.value}, and its template and parameters are as they shall be."
+        )
     return Decision(Action.UPDATE, f"{name} is {status.value}, and its template or parameters differ.")
 
 
@@ -97,7 +141,9 @@ def decide_absent(stack: Stack | None, resources: Sequence[Resource]) -> Decisio
         return Decision(Action.WAIT, f"{name} is {status.value}: an operation is under way.")
     held = [resource for resource in resources if resource.exists]
     if held and not any(resource.type == REPOSITORY_TYPE for resource in held):
-        raise Refused(f"The stack {name} is no repository's, so it is left alone.{_holding(held)} Check the stack's name.")
+        raise Refused(
+            f"The stack {name} is no repository's, so it is left alone.{_holding(held)} Check the stack's name."
+        )
     if stack.termination_protection:
         raise Refused(
             f"The stack {name} has termination protection, so it is left alone: turn that off first "

@@ -23,9 +23,17 @@ _CONSEQUENCE = re.compile(
 
 # What the resource handlers wrap around the service's own words.
 _WRAPPER = re.compile(r'^Resource handler returned message: "(?P<inner>.*)"\s*(?:\(.*\))?$', re.DOTALL)
-_TRAILERS = re.compile(r"\s*\((?:Service|RequestToken|Request ID|HandlerErrorCode|SDK Attempt Count)\b[^()]*\)", re.IGNORECASE)
+_TRAILERS = re.compile(
+    r"\s*\((?:Service|RequestToken|Request ID|HandlerErrorCode|SDK Attempt Count)\b[^()]*\)", re.IGNORECASE
+)
 
-_DOING = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted", "ROLLBACK": "rolled back", "IMPORT": "imported"}
+_DOING = {
+    "CREATE": "created",
+    "UPDATE": "updated",
+    "DELETE": "deleted",
+    "ROLLBACK": "rolled back",
+    "IMPORT": "imported",
+}
 
 
 @dataclass(frozen=True)
@@ -40,8 +48,7 @@ _REMEDIES = tuple(
     for pattern, advice in (
         (
             r"principal not found|invalid principal",
-            "A user or role that the policy names does not exist in the account: check the IAM user's name, "
-            "and give a user made a moment ago some seconds.",
+            "A user or role that the policy names does not exist in the account: check the IAM user's name.",
         ),
         (
             r"repositor\S* .*(?:not empty|contains images|still contains)|RepositoryNotEmpty",
@@ -57,8 +64,7 @@ _REMEDIES = tuple(
         ),
         (
             r"kms|key .*(?:not found|disabled|does not exist|pending deletion)",
-            "The KMS key cannot be used: it must exist in this region, be enabled, and allow kms:DescribeKey, "
-            "kms:CreateGrant and kms:RetireGrant to whoever deploys.",
+            "The KMS key cannot be used: it must exist here, be enabled, and allow kms:DescribeKey, CreateGrant and RetireGrant.",
         ),
         (
             r"access\s*denied|not authorized|AccessDenied|is not permitted|UnauthorizedOperation",
@@ -96,7 +102,7 @@ class Failure:
         return advice_for(self.event.reason)
 
     def as_result(self) -> dict[str, Any]:
-        """This failure as part of a task's result."""
+        """The failure as part of a task's result."""
         return {**self.event.as_result(), "reason": self.reason, "advice": self.advice}
 
 
@@ -110,8 +116,10 @@ def failures(events: Sequence[Event]) -> list[Failure]:
     """
     failed = [event for event in events if event.has_failed]
     causes = [event for event in failed if not _CONSEQUENCE.search(event.reason) and not _is_bare_stack(event)]
-    ordered = sorted(causes, key=lambda event: event.type == STACK_TYPE)
-    return [Failure(event) for event in ordered or failed]
+    ordered = sorted(causes, key=lambda event: event.type == STACK_TYPE) or failed
+    # The two event calls tell of the same failure under different event IDs.
+    distinct = {(event.logical_id, event.status, event.reason): event for event in reversed(ordered)}
+    return [Failure(event) for event in reversed(distinct.values())]
 
 
 def nested_stacks(events: Sequence[Event]) -> list[str]:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -18,7 +18,7 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Time
 from ansible_collections.cargohold.ecr.plugins.module_utils._task import Run, Task
 
 
-def run_module(argument_spec: dict[str, Any], run: Run) -> NoReturn:
+def run_module(argument_spec: dict[str, Any], run: Run) -> None:
     """Run the task as a module; this is the only place where a module fails."""
     module = AnsibleAWSModule(argument_spec=dict(argument_spec), supports_check_mode=True)
     task = Task(

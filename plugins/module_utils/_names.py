@@ -38,12 +38,19 @@ def is_stack_id(text: str) -> bool:
     return _STACK_ID.fullmatch(text) is not None
 
 
+def stack_name_of(name_or_id: str) -> str:
+    """A stack's name, of its name or ID."""
+    return name_or_id.split("/")[1] if is_stack_id(name_or_id) else name_or_id
+
+
 def stack_name_problem(name: str) -> str | None:
     """What keeps C(name) from being the name of a stack."""
     if not name:
         return "The stack name is empty: give the stack a name, such as payments-api."
     if len(name) > STACK_NAME_LIMIT:
-        return f"The stack name is {len(name)} characters long, and CloudFormation takes {STACK_NAME_LIMIT}: shorten it."
+        return (
+            f"The stack name is {len(name)} characters long, and CloudFormation takes {STACK_NAME_LIMIT}: shorten it."
+        )
     if not _STACK_NAME.fullmatch(name):
         return (
             f"The stack name {name!r} is not one that CloudFormation takes: "
@@ -95,7 +102,9 @@ def iam_user_problem(name: str) -> str | None:
     if not name.strip():
         return "The IAM user name is empty: say who may push and pull, such as iam_user=alice."
     if name == _PLACEHOLDER_USER:
-        return f"The IAM user name is still the placeholder {_PLACEHOLDER_USER}: put the name of a real user in its place."
+        return (
+            f"The IAM user name is still the placeholder {_PLACEHOLDER_USER}: put the name of a real user in its place."
+        )
     if len(user) > IAM_USER_NAME_LIMIT:
         return f"The IAM user name is {len(user)} characters long, and IAM takes {IAM_USER_NAME_LIMIT}: check it."
     if not _IAM_USER_NAME.fullmatch(user):

@@ -84,7 +84,7 @@ def poll(
     timeout: float,
     time: Time,
     next_interval: Callable[[T, float], float] = lambda _value, elapsed: interval(elapsed),
-    on_trouble: Callable[[Transient], None] = lambda trouble: None,
+    on_trouble: Callable[[Transient], None] = lambda _trouble: None,
 ) -> Ending[T]:
     """Look until what is seen is settled, at most C(timeout) seconds long.
 

@@ -49,10 +49,12 @@ class Stack:
         """The stack's page in the CloudFormation console."""
         _arn, partition, _service, region, _rest = self.stack_id.split(":", 4)
         domain = _CONSOLES.get(partition, "console.aws.amazon.com")
-        return f"https://{region}.{domain}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={self.stack_id}"
+        return (
+            f"https://{region}.{domain}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={self.stack_id}"
+        )
 
     def as_result(self) -> dict[str, Any]:
-        """This stack as part of a task's result: snake case, times as ISO 8601 in UTC."""
+        """The stack as part of a task's result: snake case, times as ISO 8601 in UTC."""
         return {
             "name": self.name,
             "stack_id": self.stack_id,
@@ -101,7 +103,7 @@ class Event:
         return not self.status.endswith("_IN_PROGRESS")
 
     def as_result(self) -> dict[str, Any]:
-        """This event as part of a task's result."""
+        """The event as part of a task's result."""
         return {
             "time": iso(self.time),
             "stack_name": self.stack_name,

@@ -33,7 +33,7 @@ class Repository:
     encryption: Mapping[str, str]
 
     def as_result(self) -> dict[str, Any]:
-        """This repository as part of a task's result."""
+        """The repository as part of a task's result."""
         return {
             "name": self.name,
             "arn": self.arn,
@@ -56,7 +56,7 @@ class Images:
     last_pulled: datetime | None
 
     def as_result(self) -> dict[str, Any]:
-        """This summary as part of a task's result."""
+        """The summary as part of a task's result."""
         return {
             "count": self.count,
             "bytes": self.size,

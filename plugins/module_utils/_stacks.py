@@ -11,26 +11,26 @@ Every function raises the exceptions of L(_errors); a stack that does not exist 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import told
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Absent, Transient
-from ansible_collections.cargohold.ecr.plugins.module_utils._names import is_stack_id
+from ansible_collections.cargohold.ecr.plugins.module_utils._names import stack_name_of
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Event, Resource, Stack
-from ansible_collections.cargohold.ecr.plugins.module_utils._status import Operation, parse_status
+from ansible_collections.cargohold.ecr.plugins.module_utils._status import parse_status
 
 
 def describe(cloudformation: Any, name_or_id: str) -> Stack | None:
     """DescribeStacks for one stack; a deleted one is found by its ID only."""
     try:
-        with told(f"read the stack {short_name(name_or_id)}"):
+        with told(f"read the stack {stack_name_of(name_or_id)}"):
             found = cloudformation.describe_stacks(StackName=name_or_id).get("Stacks")
     except Absent:
         return None
     if not found:
-        raise Transient(f"Could not read the stack {short_name(name_or_id)}: the answer is empty.")
+        raise Transient(f"Could not read the stack {stack_name_of(name_or_id)}: the answer is empty.")
     return _stack(found[0])
 
 
@@ -63,20 +63,36 @@ def operation_events(cloudformation: Any, stack: Stack) -> list[Event]:
     return newest_first[::-1]
 
 
-# How an operation's first event reads; an import's as well, though this collection starts none.
-_BEGINNINGS = frozenset({f"{operation.name}_IN_PROGRESS" for operation in Operation} | {"IMPORT_IN_PROGRESS"})
+# How an operation's first event reads.
+_BEGINNINGS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
+
+
+def failed_events(cloudformation: Any, stack: Stack, since: datetime) -> list[Event]:
+    """DescribeEvents for what failed in the stack and in the stacks nested in it since then, oldest first.
+
+    It tells of failed validations and hooks besides resources, which DescribeStackEvents does not.
+    Empty where botocore (before 1.40.76) or the service does not have the call.
+    """
+    if not hasattr(cloudformation, "describe_events"):
+        return []
+    with told(f"read the failed events of the stack {stack.name}"):
+        pages = cloudformation.get_paginator("describe_events").paginate(
+            StackName=stack.stack_id, Filters={"FailedEvents": True}
+        )
+        events = [_operation_event(each, stack) for page in pages for each in page.get("OperationEvents", [])]
+    return [event for event in reversed(events) if event.time >= since]
 
 
 def resources(cloudformation: Any, stack_id: str) -> list[Resource]:
     """ListStackResources: what the stack holds, or held."""
-    with told(f"list the resources of the stack {short_name(stack_id)}"):
+    with told(f"list the resources of the stack {stack_name_of(stack_id)}"):
         pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
         return [_resource(each) for page in pages for each in page.get("StackResourceSummaries", [])]
 
 
 def template(cloudformation: Any, stack_id: str) -> str | Mapping[str, Any]:
     """GetTemplate as it was given: a text, or what botocore made of it where it is JSON."""
-    with told(f"read the template of the stack {short_name(stack_id)}"):
+    with told(f"read the template of the stack {stack_name_of(stack_id)}"):
         body: str | Mapping[str, Any] = cloudformation.get_template(StackName=stack_id, TemplateStage="Original")[
             "TemplateBody"
         ]
@@ -93,9 +109,16 @@ def owner(cloudformation: Any, physical_id: str) -> str | None:
     return found[0]["StackName"] if found else None
 
 
-def short_name(name_or_id: str) -> str:
-    """A stack's name, of its name or ID."""
-    return name_or_id.split("/")[1] if is_stack_id(name_or_id) else name_or_id
+def continue_rollback(cloudformation: Any, stack: Stack) -> None:
+    """ContinueUpdateRollback."""
+    with told(f"continue the rollback of the stack {stack.name}"):
+        cloudformation.continue_update_rollback(StackName=stack.stack_id)
+
+
+def delete_retaining(cloudformation: Any, stack: Stack, logical_ids: Sequence[str]) -> None:
+    """DeleteStack, leaving some resources in place, which CloudFormation takes of a stack in DELETE_FAILED only."""
+    with told(f"delete the stack {stack.name}"):
+        cloudformation.delete_stack(StackName=stack.stack_id, RetainResources=list(logical_ids))
 
 
 def _stack(answer: Mapping[str, Any]) -> Stack:
@@ -129,6 +152,27 @@ def _event(answer: Mapping[str, Any]) -> Event:
         type=answer.get("ResourceType") or "",
         status=answer.get("ResourceStatus") or "",
         reason=answer.get("ResourceStatusReason") or "",
+    )
+
+
+def _operation_event(answer: Mapping[str, Any], stack: Stack) -> Event:
+    """An event as DescribeEvents tells it: of a resource, a hook or a validation."""
+    reason = (
+        answer.get("ResourceStatusReason")
+        or answer.get("HookStatusReason")
+        or answer.get("ValidationStatusReason")
+        or ""
+    )
+    return Event(
+        event_id=answer["EventId"],
+        time=answer["Timestamp"],
+        stack_id=answer.get("StackId") or stack.stack_id,
+        stack_name=stack.name,
+        logical_id=answer.get("LogicalResourceId") or stack.name,
+        physical_id=answer.get("PhysicalResourceId") or "",
+        type=answer.get("ResourceType") or answer.get("ValidationName") or answer.get("HookType") or "",
+        status=answer.get("ResourceStatus") or f"{answer.get('OperationType', 'CREATE').split('_')[0]}_FAILED",
+        reason=reason,
     )
 
 

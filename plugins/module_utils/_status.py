@@ -27,6 +27,8 @@ class Operation(str, Enum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    # ContinueUpdateRollback, after an update whose rollback failed.
+    ROLLBACK = "rollback"
 
 
 class Verdict(str, Enum):
@@ -153,6 +155,10 @@ _ENDS: dict[Operation, tuple[frozenset[Status], frozenset[Status]]] = {
     Operation.DELETE: (
         frozenset({Status.DELETE_COMPLETE}),
         frozenset({Status.DELETE_FAILED}),
+    ),
+    Operation.ROLLBACK: (
+        frozenset({Status.UPDATE_ROLLBACK_COMPLETE}),
+        frozenset({Status.UPDATE_ROLLBACK_FAILED, Status.DELETE_COMPLETE, Status.DELETE_FAILED}),
     ),
 }
 

@@ -55,6 +55,22 @@ options:
       - Whether a teardown may delete the images in the repository.
     type: bool
     default: false
+  continue_rollback:
+    description:
+      - Whether the rollback of a failed update may be continued, where the stack is V(UPDATE_ROLLBACK_FAILED).
+    type: bool
+    default: false
+  delete_failed:
+    description:
+      - Whether a stack that is V(CREATE_FAILED) or V(ROLLBACK_FAILED) may be deleted, with what it holds, and created anew.
+      - Images in it are guarded all the same; see O(delete_images).
+    type: bool
+    default: false
+  retain:
+    description:
+      - Whether a teardown may leave the repository in place, where the stack is V(DELETE_FAILED).
+    type: bool
+    default: false
   timeout:
     description:
       - How many seconds to wait at most for the end of an operation that is already under way. Must be positive.
@@ -106,7 +122,7 @@ action:
     - V(wait) is only told in check mode; what would be done after the wait cannot be known then.
   returned: always
   type: str
-  choices: [create, update, recreate, delete, nothing, wait]
+  choices: [create, update, recreate, continue_rollback, delete, nothing, wait]
 reason:
   description: Why, in a sentence.
   returned: always
@@ -159,6 +175,11 @@ repositories:
   returned: always
   type: list
   elements: dict
+retained:
+  description: The logical IDs of the resources that a teardown would leave in place.
+  returned: always
+  type: list
+  elements: str
 empties_first:
   description: Whether the stack has to be updated before it is deleted, so that CloudFormation deletes the images with the repository.
   returned: always

@@ -25,7 +25,6 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import HAS_BOTO3
@@ -127,7 +126,7 @@ class AwsAction(ActionBase):
 def _ends_in_order() -> Iterator[None]:
     """Let the block clean up after itself when the controller ends this process, as it does after Ctrl-C."""
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
+    def interrupt(signum: int, _frame: FrameType | None) -> None:
         signal.signal(signum, previous)
         raise Interrupted
 

@@ -13,8 +13,9 @@ from enum import Enum
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._diagnosis import plain_reason
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Transient
-from ansible_collections.cargohold.ecr.plugins.module_utils._following import Outcome, Reporter, Watch
+from ansible_collections.cargohold.ecr.plugins.module_utils._following import Reporter
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Event
+from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Outcome, Watch
 
 # Seconds without a line after which what is still moving is told.
 SILENCE = 20.0
@@ -49,11 +50,10 @@ class Progress(Reporter):
 
     def status(self, watch: Watch) -> None:
         """A line for a stack's status, unless it was told already."""
-        assert watch.stack is not None
-        status = watch.stack.status.value
-        if self._told.get(watch.name) != status:
+        status = watch.stack.status.value if watch.stack else None
+        if status and self._told.get(watch.name) != status:
             self._told[watch.name] = status
-            self._line(watch, self._clock() - watch.begun_at, f"  {watch.name}  {status}", _tone(status))
+            self._line(self._clock() - watch.begun_at, f"  {watch.name}  {status}", _tone(status))
 
     def events(self, watch: Watch, events: Sequence[Event]) -> None:
         """A line for each new event; a stack's own count as its status."""
@@ -63,10 +63,10 @@ class Progress(Reporter):
             if event.is_of_stack and event.stack_name == watch.name:
                 if self._told.get(watch.name) != event.status and not self._is_past(watch, event):
                     self._told[watch.name] = event.status
-                    self._line(watch, elapsed, f"  {watch.name}  {event.status}{reason}", _tone(event.status))
+                    self._line(elapsed, f"  {watch.name}  {event.status}{reason}", _tone(event.status))
             else:
                 text = f"    {event.logical_id}  {event.type}  {event.status}{reason}"
-                self._line(watch, elapsed, text, _tone(event.status))
+                self._line(elapsed, text, _tone(event.status))
 
     def looked(self, watches: Sequence[Watch]) -> None:
         """What is still moving, after a silence; and how many are settled, when there are many and that changed."""
@@ -100,7 +100,7 @@ class Progress(Reporter):
         """Whether the stack went on to another status since, so that its line would come late and confuse."""
         return watch.stack is not None and watch.stack.status.is_moving and watch.stack.status.value != event.status
 
-    def _line(self, watch: Watch, elapsed: float, text: str, tone: Tone) -> None:
+    def _line(self, elapsed: float, text: str, tone: Tone) -> None:
         self._print(f"{max(0.0, elapsed):6.1f}s{text}", tone)
 
     def _print(self, text: str, tone: Tone) -> None:

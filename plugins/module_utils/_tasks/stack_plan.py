@@ -8,43 +8,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
-from ansible.module_utils.common.text.formatters import bytes_to_human
-
-from ansible_collections.cargohold.ecr.plugins.module_utils import _identity, _registry, _stacks
+from ansible_collections.cargohold.ecr.plugins.module_utils import _identity, _stacks
+from ansible_collections.cargohold.ecr.plugins.module_utils._checks import (
+    EMPTYING_PARAMETER,
+    Holding,
+    Principal,
+    emptying_parameters,
+    refuse_removal,
+    refuse_taken_repository,
+    resolve_user,
+    weigh_images,
+)
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import Clients
 from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import (
     Action,
+    Consent,
     Decision,
     decide_absent,
     decide_present,
-    removed_resources,
 )
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
-    AwsError,
-    CargoholdError,
-    Denied,
-    Refused,
-)
-from ansible_collections.cargohold.ecr.plugins.module_utils._following import Follower, Target
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._following import Follower
 from ansible_collections.cargohold.ecr.plugins.module_utils._identity import Caller
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import (
     iam_user_problem,
     shared_name_problem,
-    split_iam_user,
     stack_name_problem,
 )
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import REPOSITORY_TYPE, Resource, Stack
+from ansible_collections.cargohold.ecr.plugins.module_utils._status import Status
 from ansible_collections.cargohold.ecr.plugins.module_utils._task import Task
 from ansible_collections.cargohold.ecr.plugins.module_utils._template import Template, read_template, says_the_same
+from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Target
 
-# The parameters of files/ecr.yml that this module knows the meaning of.
+# The parameter of files/ecr.yml that names who may push and pull.
 USER_PARAMETER = "IAMUserName"
-EMPTYING_PARAMETER = "EmptyOnDelete"
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "stack_name": {"type": "str", "required": True},
@@ -55,6 +57,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "template_body": {"type": "str"},
     "template_parameters": {"type": "dict", "default": {}},
     "delete_images": {"type": "bool", "default": False},
+    "continue_rollback": {"type": "bool", "default": False},
+    "delete_failed": {"type": "bool", "default": False},
+    "retain": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 900},
     "progress": {"type": "bool", "default": True},
 }
@@ -64,31 +69,35 @@ ARGUMENT_SPEC: dict[str, Any] = {
 class Plan:
     """What is known so far, as the task's result tells it; a failure tells as much of it as there is."""
 
-    decision: Decision | None = None
     caller: Caller | None = None
     stack: Stack | None = None
-    principal: str | None = None
-    principal_found: bool = False
+    held: list[Resource] = field(default_factory=list)
+    principal: Principal | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
-    repositories: list[dict[str, Any]] = field(default_factory=list)
+    holdings: list[Holding] = field(default_factory=list)
+    retained: list[str] = field(default_factory=list)
     empties_first: bool = False
 
+    @property
+    def repositories(self) -> list[str]:
+        """The names of the repositories that the stack holds, or may hold."""
+        return [resource.physical_id for resource in self.held if resource.type == REPOSITORY_TYPE and resource.exists]
+
     def as_result(self) -> dict[str, Any]:
-        """The return values."""
-        decision, caller, stack = self.decision, self.caller, self.stack
+        """The return values, without the decision."""
+        caller, principal = self.caller, self.principal
         return {
-            "action": decision.action.value if decision else None,
-            "reason": decision.reason if decision else None,
             "account": caller.account if caller else None,
             "region": caller.region if caller else None,
             "partition": caller.partition if caller else None,
             "caller_arn": caller.arn if caller else None,
-            "stack": stack.as_result() if stack else {},
-            "principal": self.principal,
-            "principal_found": self.principal_found,
+            "stack": self.stack.as_result() if self.stack else {},
+            "notification_arns": list(self.stack.notification_arns) if self.stack else [],
+            "principal": principal.arn if principal else None,
+            "principal_found": principal.found if principal else False,
             "template_parameters": self.parameters,
-            "notification_arns": list(stack.notification_arns) if stack else [],
-            "repositories": self.repositories,
+            "repositories": [holding.as_result() for holding in self.holdings],
+            "retained": self.retained,
             "empties_first": self.empties_first,
         }
 
@@ -100,42 +109,34 @@ def run(task: Task) -> dict[str, Any]:
     """
     plan = Plan()
     try:
-        template = _checked_input(task)
-        clients = task.clients()
-        plan.caller = _identity.caller(clients("sts"))
         if task.params["state"] == "present":
-            _plan_present(task, clients, plan, template)
+            decision = _plan_present(task, plan, _checked_deployment(task))
         else:
-            _plan_absent(task, clients, plan, template)
+            decision = _plan_absent(task, plan, _checked_teardown(task))
     except CargoholdError as problem:
         known = {name: value for name, value in plan.as_result().items() if value}
         problem.known = {**known, **problem.known}
         raise
-    assert plan.decision is not None
     return {
         **plan.as_result(),
-        "template_body": template.body if template else None,
-        "changed": task.check_mode and plan.decision.changes_something,
+        "action": decision.action.value,
+        "reason": decision.reason,
+        "template_body": task.params["template_body"],
+        "changed": task.check_mode and decision.changes_something,
     }
 
 
-def _checked_input(task: Task) -> Template | None:
-    """Everything that can be told without asking AWS; the template, where there is to be one."""
-    name = task.params["stack_name"]
+def _checked_deployment(task: Task) -> Template:
+    """The template, after everything about a deployment that can be told without asking AWS was found good."""
+    _refuse(shared_name_problem(task.params["stack_name"]))
     task.timeout()
-    present = task.params["state"] == "present"
-    _refuse(shared_name_problem(name) if present else stack_name_problem(name))
-    if present and task.params["iam_user"] is not None:
-        _refuse(iam_user_problem(task.params["iam_user"]))
-    body = task.params["template_body"]
-    if not body:
-        if present:
-            raise Refused("There is no template to deploy: give template or template_body.")
-        return None
-    template = read_template(body, task.params.get("template") or "in template_body")
-    if not present:
-        return template
-    given = set(task.params["template_parameters"]) | ({USER_PARAMETER} if task.params["iam_user"] is not None else set())
+    user = task.params["iam_user"]
+    if user is not None:
+        _refuse(iam_user_problem(user))
+    template = _template(task)
+    if template is None:
+        raise Refused("There is no template to deploy: give template or template_body.")
+    given = {*task.params["template_parameters"], *([USER_PARAMETER] if user is not None else [])}
     unknown = sorted(given - set(template.parameters))
     if unknown:
         raise Refused(
@@ -145,200 +146,109 @@ def _checked_input(task: Task) -> Template | None:
     return template
 
 
+def _checked_teardown(task: Task) -> Template | None:
+    """The template, which a teardown can do without unless images are to be deleted."""
+    _refuse(stack_name_problem(task.params["stack_name"]))
+    task.timeout()
+    return _template(task)
+
+
+def _template(task: Task) -> Template | None:
+    body = task.params["template_body"]
+    return read_template(body, task.params["template"] or "in template_body") if body else None
+
+
 def _refuse(problem: str | None) -> None:
     if problem:
         raise Refused(problem)
 
 
-def _plan_present(task: Task, clients: Clients, plan: Plan, template: Template | None) -> None:
-    assert template is not None and plan.caller is not None
+def _plan_present(task: Task, plan: Plan, template: Template) -> Decision:
+    clients = task.clients()
+    caller = plan.caller = _identity.caller(clients("sts"))
     cloudformation = clients("cloudformation")
+    consent = Consent(task.params["continue_rollback"], task.params["delete_failed"])
     plan.parameters = {name: _text(value) for name, value in task.params["template_parameters"].items()}
     if task.params["iam_user"] is not None:
-        _resolve_user(task, clients, plan, task.params["iam_user"])
+        plan.principal = resolve_user(clients, caller, task.params["iam_user"], task.warn)
+        plan.parameters[USER_PARAMETER] = plan.principal.parameter
 
     def decide(stack: Stack | None) -> Decision:
-        resources = _stacks.resources(cloudformation, stack.stack_id) if _needs_resources(stack) else []
-        unchanged = stack is not None and stack.status.can_be_updated and _is_unchanged(cloudformation, stack, template, plan)
-        decision = decide_present(stack, resources, unchanged=unchanged)
-        if decision.action is Action.UPDATE and stack is not None:
-            _refuse_removal(stack, _stacks.resources(cloudformation, stack.stack_id), template)
-        return decision
+        unchanged = stack is not None and _is_unchanged(cloudformation, stack, template, plan.parameters)
+        # What a stack holds only matters where it may be lost; that saves a call where there is nothing to do.
+        matters = stack is not None and not unchanged and not stack.status.is_moving
+        plan.held = _stacks.resources(cloudformation, stack.stack_id) if stack and matters else []
+        return decide_present(stack, plan.held, unchanged=unchanged, consent=consent)
 
-    plan.decision = _decide(task, clients, plan, decide)
-    if plan.decision.action in (Action.CREATE, Action.RECREATE):
-        _refuse_taken_repository(task, clients, plan.caller)
+    decision = _decide(task, clients, plan, decide)
+    if decision.action is Action.UPDATE and plan.stack:
+        refuse_removal(plan.stack, plan.held, template)
+    if decision.action is Action.RECREATE:
+        allowed = task.params["delete_images"]
+        plan.holdings = weigh_images(clients, plan.repositories, allowed=allowed, warn=task.warn)
+    if decision.action in (Action.CREATE, Action.RECREATE) and not plan.repositories:
+        refuse_taken_repository(clients, caller, task.params["stack_name"], task.warn)
+    return decision
 
 
-def _plan_absent(task: Task, clients: Clients, plan: Plan, template: Template | None) -> None:
+def _plan_absent(task: Task, plan: Plan, template: Template | None) -> Decision:
+    clients = task.clients()
+    plan.caller = _identity.caller(clients("sts"))
     cloudformation = clients("cloudformation")
-    held: list[Resource] = []
 
     def decide(stack: Stack | None) -> Decision:
-        held[:] = _stacks.resources(cloudformation, stack.stack_id) if stack else []
-        return decide_absent(stack, held)
+        plan.held = _stacks.resources(cloudformation, stack.stack_id) if stack else []
+        return decide_absent(stack, plan.held)
 
-    plan.decision = _decide(task, clients, plan, decide)
-    if plan.decision.action is Action.DELETE:
-        repositories = [each.physical_id for each in held if each.type == REPOSITORY_TYPE and each.exists]
-        _weigh_images(task, clients, plan, repositories)
-        if _must_be_emptied(plan):
-            _plan_emptying(plan, held, template)
+    decision = _decide(task, clients, plan, decide)
+    stack = plan.stack
+    if decision.action is not Action.DELETE or stack is None:
+        return decision
+    if task.params["retain"] and stack.status is Status.DELETE_FAILED:
+        plan.retained = [each.logical_id for each in plan.held if each.type == REPOSITORY_TYPE and each.exists]
+        return decision
+    plan.holdings = weigh_images(clients, plan.repositories, allowed=task.params["delete_images"], warn=task.warn)
+    holds_images = any(holding.may_hold_images for holding in plan.holdings)
+    if holds_images and stack.parameters.get(EMPTYING_PARAMETER) != "true":
+        plan.parameters = emptying_parameters(stack, plan.held, template)
+        plan.empties_first = True
+    return decision
 
 
-def _decide(task: Task, clients: Clients, plan: Plan, decide: Any) -> Decision:
-    """Decide; where an operation is under way, wait for its end and decide again, all within the time."""
+def _decide(task: Task, clients: Clients, plan: Plan, decide: Callable[[Stack | None], Decision]) -> Decision:
+    """Decide; where an operation is under way, wait for its end and decide again, all within the time.
+
+    :raises CargoholdError: when the operation does not end in time, or cannot be followed.
+    """
     deadline = task.time.clock() + task.timeout()
     while True:
-        plan.stack = _stacks.describe(clients("cloudformation"), task.params["stack_name"])
-        decision: Decision = decide(plan.stack)
-        if decision.action is not Action.WAIT or task.check_mode or plan.stack is None:
+        stack = plan.stack = _stacks.describe(clients("cloudformation"), task.params["stack_name"])
+        decision = decide(stack)
+        if decision.action is not Action.WAIT or task.check_mode or stack is None:
             return decision
-        left = deadline - task.time.clock()
-        follower = Follower(
-            task.clients(attempts=1)("cloudformation"),
-            [Target(plan.stack.stack_id)],
-            time=task.time,
-            reporter=task.reporter,
-        )
-        follower.follow(max(0.0, left))
-        watch = follower.watches[0]
-        if watch.stack is None or watch.stack.status.is_moving:
-            raise CargoholdError(f"Somebody else's operation is in the way: {watch.reason}")
+        _await(task, stack, max(0.0, deadline - task.time.clock()))
 
 
-def _resolve_user(task: Task, clients: Clients, plan: Plan, given: str) -> None:
-    """Find the user's true ARN, which holds its path; without leave to look, trust what was given."""
-    assert plan.caller is not None
-    path, name = split_iam_user(given)
-    try:
-        user = _identity.user(clients("iam"), name)
-    except Denied as problem:
-        task.warn(f"{problem.message} So the IAM user {given} is taken on trust, with the path that was given.")
-        plan.principal = plan.caller.user_arn(name, path or "/")
-        plan.parameters[USER_PARAMETER] = given.lstrip("/")
-        return
-    if user is None:
-        raise Refused(
-            f"The IAM user {name!r} does not exist in the account {plan.caller.account}: "
-            "check the name, or whether these are the right account's credentials."
-        )
-    if path is not None and path != user.path:
-        raise Refused(
-            f"The IAM user {user.name!r} of the account {plan.caller.account} has the path {user.path}, not {path}: "
-            f"write {user.parameter!r}, or just {user.name!r}."
-        )
-    plan.principal, plan.principal_found = user.arn, True
-    plan.parameters[USER_PARAMETER] = user.parameter
+def _await(task: Task, stack: Stack, timeout: float) -> None:
+    """Follow whatever is going on with the stack to its end."""
+    targets: Sequence[Target] = [Target(stack.stack_id)]
+    # The loop does the retrying, so that it can tell of it and keep to the time.
+    follower = Follower(task.clients(attempts=1)("cloudformation"), targets, time=task.time, reporter=task.reporter)
+    follower.follow(timeout)
+    watch = follower.watches[0]
+    if watch.stack is None or watch.stack.status.is_moving:
+        raise CargoholdError(f"An operation that was already under way is in the way: {watch.reason}")
 
 
-def _needs_resources(stack: Stack | None) -> bool:
-    return stack is not None and not stack.status.can_be_updated and not stack.status.is_moving
-
-
-def _is_unchanged(cloudformation: Any, stack: Stack, template: Template, plan: Plan) -> bool:
-    """Whether CloudFormation would have nothing to do; where that cannot be told, it is asked."""
-    if not template.is_self_contained or template.effective_parameters(plan.parameters) != stack.parameters:
+def _is_unchanged(cloudformation: Any, stack: Stack, template: Template, parameters: dict[str, Any]) -> bool:
+    """Whether CloudFormation would have nothing to do; where that cannot be told, it is left to CloudFormation."""
+    if not stack.status.can_be_updated or not template.is_self_contained:
+        return False
+    if template.effective_parameters(parameters) != stack.parameters:
         return False
     return says_the_same(template, _stacks.template(cloudformation, stack.stack_id))
 
 
-def _refuse_removal(stack: Stack, resources: Sequence[Resource], template: Template) -> None:
-    removed = removed_resources(resources, list(template.resources))
-    if removed:
-        named = ", ".join(f"{each.logical_id} ({each.type})" for each in removed)
-        raise Refused(
-            f"Deploying this template to the stack {stack.name} would remove {named}: "
-            "the stack is somebody else's, or the template is not the one it was made from. Choose another stack name."
-        )
-
-
-def _refuse_taken_repository(task: Task, clients: Clients, caller: Caller) -> None:
-    """A repository that the stack would create must not be there yet: AWS would find out later, and roll back."""
-    name = task.params["stack_name"]
-    try:
-        if _registry.describe(clients("ecr"), name) is None:
-            return
-        holder = _stacks.owner(clients("cloudformation"), name)
-    except AwsError as problem:
-        task.warn(f"{problem.message} So it is not known whether a repository {name} exists already.")
-        return
-    if holder == name:
-        return
-    belongs = f"belongs to the stack {holder}" if holder else "belongs to no stack"
-    raise Refused(
-        f"The repository {name} exists already in {caller.account}/{caller.region} and {belongs}, "
-        f"so the stack {name} cannot create it: choose another stack name, or delete or import the repository."
-    )
-
-
-def _weigh_images(task: Task, clients: Clients, plan: Plan, names: Sequence[str]) -> None:
-    """Refuse to delete repositories with images in them, or with who knows how many, unless that was asked for."""
-    allowed = task.params["delete_images"]
-    for name in names:
-        try:
-            images = _registry.images(clients("ecr"), name)
-        except AwsError as problem:
-            if problem.code == "RepositoryNotFoundException":
-                continue
-            plan.repositories.append({"name": name, "images": None})
-            if not allowed:
-                raise Refused(
-                    f"{problem.message} As it is not known what the repository {name} holds, it is not deleted: "
-                    "allow that to be read, or say that its images may go (delete_images: true)."
-                ) from problem
-            task.warn(f"{problem.message} The repository {name} is deleted with whatever it holds.")
-            continue
-        plan.repositories.append({"name": name, "images": images.as_result()})
-        if images.count and not allowed:
-            raise Refused(
-                f"The repository {name} holds {_counted(images, datetime.now(timezone.utc))}, so it is not deleted: "
-                "delete them first, or say that they may go with it (delete_images: true)."
-            )
-
-
-def _must_be_emptied(plan: Plan) -> bool:
-    """Whether the stack must be told to empty its repositories, which has to be deployed before the delete."""
-    assert plan.stack is not None
-    holds_images = any(each["images"] is None or each["images"]["count"] for each in plan.repositories)
-    return holds_images and plan.stack.parameters.get(EMPTYING_PARAMETER) != "true"
-
-
-def _plan_emptying(plan: Plan, held: Sequence[Resource], template: Template | None) -> None:
-    """Plan the update that lets CloudFormation delete a repository with its images; it has to come before the delete."""
-    assert plan.stack is not None
-    name = plan.stack.name
-    instead = "delete the images yourself (aws ecr delete-repository --force), and then the stack"
-    if not plan.stack.status.can_be_updated:
-        raise Refused(
-            f"The stack {name} is {plan.stack.status.value}, so it cannot be told to delete its repository with the images: {instead}."
-        )
-    if template is None or EMPTYING_PARAMETER not in template.parameters or removed_resources(held, list(template.resources)):
-        raise Refused(
-            f"The stack {name} was not made from a template that has the parameter {EMPTYING_PARAMETER}, "
-            f"so it cannot be told to delete its repository with the images: {instead}."
-        )
-    plan.empties_first = True
-    plan.parameters = {
-        parameter: {"use_previous_value": True} for parameter in template.parameters if parameter in plan.stack.parameters
-    } | {EMPTYING_PARAMETER: "true"}
-
-
-def _counted(images: _registry.Images, now: datetime) -> str:
-    count = "1 image" if images.count == 1 else f"{images.count} images"
-    newest = f", the newest pushed {_ago(now - images.last_pushed)}" if images.last_pushed else ""
-    return f"{count} of {bytes_to_human(images.size)} in all{newest}"
-
-
-def _ago(span: Any) -> str:
-    seconds = max(0, int(span.total_seconds()))
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= length:
-            number = seconds // length
-            return f"{number} {unit}{'' if number == 1 else 's'} ago"
-    return "less than a minute ago"
-
-
 def _text(value: Any) -> str:
-    """A parameter's value as the cloudformation module passes it on, with YAML's booleans as CloudFormation spells them."""
+    """A parameter's value as CloudFormation spells it, with YAML's booleans in lower case."""
     return str(value).lower() if isinstance(value, bool) else str(value)

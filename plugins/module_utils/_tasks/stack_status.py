@@ -10,15 +10,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Refused
-from ansible_collections.cargohold.ecr.plugins.module_utils._following import Before, Follower, Outcome, Target
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._following import Follower
 from ansible_collections.cargohold.ecr.plugins.module_utils._job import Job
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import is_stack_id, stack_name_problem
 from ansible_collections.cargohold.ecr.plugins.module_utils._status import Operation
 from ansible_collections.cargohold.ecr.plugins.module_utils._task import Task
+from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Before, Target
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "stack_names": {"type": "list", "elements": "str", "required": True, "aliases": ["stack_name", "stack_ids", "stack_id"]},
+    "stack_names": {
+        "type": "list",
+        "elements": "str",
+        "required": True,
+        "aliases": ["stack_name", "stack_ids", "stack_id"],
+    },
     "wait": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 900},
     "operation": {"type": "str", "choices": [operation.value for operation in Operation]},
@@ -53,7 +59,7 @@ def run(task: Task) -> dict[str, Any]:
     finally:
         if job:
             job.end()
-    return _result(follower, task.time.clock())
+    return follower.result()
 
 
 def _targets(task: Task, names: list[str], *, has_job: bool) -> list[Target]:
@@ -68,17 +74,3 @@ def _targets(task: Task, names: list[str], *, has_job: bool) -> list[Target]:
     operation = Operation(task.params["operation"]) if task.params["operation"] else None
     before = Before.from_result(task.params["before"]) if task.params["before"] is not None else None
     return [Target(name, operation, before) for name in names]
-
-
-def _result(follower: Follower, now: float) -> dict[str, Any]:
-    bad = [watch for watch in follower.watches if watch.outcome not in Outcome.GOOD]
-    result = {
-        "changed": any(watch.target.operation and watch.begun for watch in follower.watches),
-        "stacks": [watch.as_result(now) for watch in follower.watches],
-        "count": len(follower.watches),
-        "calls": follower.calls,
-    }
-    if bad:
-        counted = f"{len(bad)} of {len(follower.watches)} stacks: " if len(follower.watches) > 1 else ""
-        raise CargoholdError(counted + " ".join(watch.reason for watch in bad), **result)
-    return result
