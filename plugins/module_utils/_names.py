@@ -100,7 +100,10 @@ def iam_user_problem(name: str) -> str | None:
     """What keeps C(name), a user name with or without its path, from being an IAM user's."""
     path, slash, user = name.lstrip("/").rpartition("/")
     if not name.strip():
-        return "The IAM user name is empty: say who may push and pull, such as iam_user=alice."
+        return (
+            "No IAM user is named: say who may push and pull, as in ansible-playbook cargohold.ecr.deploy -e iam_user=alice "
+            "(in a role, repository_iam_user)."
+        )
     if name == _PLACEHOLDER_USER:
         return (
             f"The IAM user name is still the placeholder {_PLACEHOLDER_USER}: put the name of a real user in its place."
