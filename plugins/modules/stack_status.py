@@ -42,8 +42,9 @@ options:
     description:
       - The operation that was started, and is to be judged.
       - Left out, whatever is going on is followed, and every end of it is a success of this task.
+      - V(rollback) is the continued rollback of an update that failed to roll back.
     type: str
-    choices: [create, update, delete]
+    choices: [create, update, delete, rollback]
   before:
     description:
       - What the stack was before O(operation), as the return value RV(cargohold.ecr.stack_plan#module:stack) tells it; an empty dictionary
