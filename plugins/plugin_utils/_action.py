@@ -69,7 +69,7 @@ class AwsAction(ActionBase):
             module: dict[str, Any] = self._execute_module(task_vars=task_vars)
             return {**result, **module}
         self._take_environment()
-        _, params = self.validate_argument_spec(argument_spec={**aws_argument_spec(), **self.SPEC})
+        params = self.validate_argument_spec(argument_spec={**aws_argument_spec(), **self.SPEC})[1]
         warnings: list[str] = []
         task = Task(
             params=params,
