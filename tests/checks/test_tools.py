@@ -1,0 +1,48 @@
+# Copyright: Contributors to the cargohold.ecr project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tools that look at the source have to say: nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMMANDS = Path(sys.prefix, "bin")
+
+CHECKS = {
+    "ruff-check": ["ruff", "check", "--output-format", "concise"],
+    "ruff-format": ["ruff", "format", "--check"],
+    "mypy": ["mypy"],
+    # With a cache of its own, because both may run at once.
+    "mypy-tools": ["mypy", "--cache-dir", ".cache/mypy-tools", "tools"],
+    "yamllint": ["yamllint", "--strict", "."],
+    "ansible-lint": ["ansible-lint", "--strict", "--nocolor"],
+    "cfn-lint": ["cfn-lint", "files/ecr.yml"],
+    "antsibull-changelog": ["antsibull-changelog", "lint"],
+}
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("command", CHECKS.values(), ids=CHECKS.keys())
+def test_tool_has_nothing_to_say(command: list[str]) -> None:
+    """The tool finds nothing, and if it does, its output is the failure's message."""
+    name, *arguments = command
+    done = subprocess.run(
+        [COMMANDS / name, *arguments],
+        cwd=CHECKOUT,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(command)}\n{done.stdout}", pytrace=False)
