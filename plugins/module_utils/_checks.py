@@ -18,7 +18,12 @@ from ansible.module_utils.common.text.formatters import bytes_to_human
 from ansible_collections.cargohold.ecr.plugins.module_utils import _identity, _registry, _stacks
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import Clients
 from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import removed_resources
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import AwsError, Denied, Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
+    AwsError,
+    CredentialsRejected,
+    Denied,
+    Refused,
+)
 from ansible_collections.cargohold.ecr.plugins.module_utils._identity import Caller
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import split_iam_user
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Resource, Stack
@@ -94,6 +99,8 @@ def refuse_taken_repository(clients: Clients, caller: Caller, name: str, warn: W
         if _registry.describe(clients("ecr"), name) is None:
             return
         holder = _stacks.owner(clients("cloudformation"), name)
+    except CredentialsRejected:
+        raise
     except AwsError as problem:
         warn(f"{problem.message} So it is not known whether a repository {name} exists already.")
         return

@@ -20,6 +20,7 @@ try:
     import boto3
     import botocore.exceptions as boto
     from botocore.config import Config
+    from botocore.parsers import ResponseParserError
 except ImportError:
     # The callers tell it in their own way: a module by AnsibleAWSModule, an action plugin by leaving it to the module.
     HAS_BOTO3 = False
@@ -155,7 +156,7 @@ def told(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (boto.BotoCoreError, boto.ClientError) as problem:
+    except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as problem:
         raise explained(problem, doing) from problem
 
 
@@ -172,9 +173,10 @@ def explained(problem: Exception, doing: str) -> CargoholdError:
             "Name a profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with the AWS CLI.",
             code=name,
         )
-    if isinstance(problem, (boto.SSOError, boto.TokenRetrievalError)):
+    # botocore has had LoginError since "aws login" came; an empty tuple matches nothing.
+    if isinstance(problem, (boto.SSOError, boto.TokenRetrievalError, getattr(boto, "LoginError", ()))):
         return CredentialsRejected(
-            f"Could not {doing}: the single sign-on session is over ({_sentence(problem)}). Run aws sso login.",
+            f"Could not {doing}: the login session is over ({_sentence(problem)}). Run aws sso login, or aws login.",
             code=name,
         )
     if isinstance(problem, boto.SSLError):
@@ -184,7 +186,7 @@ def explained(problem: Exception, doing: str) -> CargoholdError:
             f"Could not {doing}: nothing answers there ({_sentence(problem)}). Check the network, the region and the endpoint URL.",
             code=name,
         )
-    if type(problem).__module__ == "botocore.parsers":
+    if isinstance(problem, (ResponseParserError, boto.IncompleteReadError)):
         return Transient(f"Could not {doing}: the answer makes no sense ({_sentence(problem)}).", code=name)
     return AwsError(f"Could not {doing}: {_sentence(problem)}.", code=name)
 

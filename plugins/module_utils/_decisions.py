@@ -108,11 +108,13 @@ def decide_present(
         return Decision(Action.WAIT, f"{name} is {status.value}: an operation is under way.")
     held = [resource for resource in resources if resource.exists]
     if status.is_dead or (status.is_shell and not held):
+        _refuse_protected(stack)
         return Decision(
             Action.RECREATE,
             f"{name} is {status.value}: it was never created and holds nothing, so it gives way to a new one.",
         )
     if status in _NEVER_CREATED and consent.delete_failed:
+        _refuse_protected(stack)
         return Decision(
             Action.RECREATE,
             f"{name} is {status.value} and may be deleted, so it gives way to a new one.{_holding(held)}",
@@ -126,7 +128,7 @@ def decide_present(
         return Decision(
             Action.NOTHING, f"{name} is {status.value}, and its template and parameters are as they shall be."
         )
-    return Decision(Action.UPDATE, f"{name} is {status.value}, and its template or parameters differ.")
+    return Decision(Action.UPDATE, f"{name} is {status.value}, and may not be as it shall be.")
 
 
 def decide_absent(stack: Stack | None, resources: Sequence[Resource]) -> Decision:
@@ -144,17 +146,22 @@ def decide_absent(stack: Stack | None, resources: Sequence[Resource]) -> Decisio
         raise Refused(
             f"The stack {name} is no repository's, so it is left alone.{_holding(held)} Check the stack's name."
         )
-    if stack.termination_protection:
-        raise Refused(
-            f"The stack {name} has termination protection, so it is left alone: turn that off first "
-            f"(aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {name})."
-        )
+    _refuse_protected(stack)
     return Decision(Action.DELETE, f"{name} is {status.value}.")
 
 
 def removed_resources(resources: Sequence[Resource], declared: Sequence[str]) -> list[Resource]:
     """What of the stack a template that declares only C(declared) would remove."""
     return [resource for resource in resources if resource.exists and resource.logical_id not in declared]
+
+
+def _refuse_protected(stack: Stack) -> None:
+    if stack.termination_protection:
+        raise Refused(
+            f"The stack {stack.name} has termination protection, so it is not deleted: turn that off first "
+            "(aws cloudformation update-termination-protection --no-enable-termination-protection "
+            f"--stack-name {stack.name})."
+        )
 
 
 def _holding(resources: Sequence[Resource]) -> str:

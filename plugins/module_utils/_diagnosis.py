@@ -59,6 +59,10 @@ _REMEDIES = tuple(
             "Something of that name exists outside this stack: choose another name, or delete or import what is there.",
         ),
         (
+            r"throttl|rate exceeded|too many requests|request\s*limit",
+            "AWS was asked too much at once: run it again later.",
+        ),
+        (
             r"limit\s*exceeded|LimitExceeded|quota|too many",
             "A quota of the account is used up: delete what is not needed, or ask for more in Service Quotas.",
         ),
@@ -69,10 +73,6 @@ _REMEDIES = tuple(
         (
             r"access\s*denied|not authorized|AccessDenied|is not permitted|UnauthorizedOperation",
             "Whoever deploys lacks a permission: grant the action that is named, to the stack's service role where it has one.",
-        ),
-        (
-            r"throttl|rate exceeded|too many requests",
-            "AWS was asked too much at once: run it again later.",
         ),
     )
 )
@@ -92,7 +92,8 @@ class Failure:
     @property
     def sentence(self) -> str:
         """What failed and why."""
-        doing = _DOING.get(self.event.status.split("_")[0], "processed")
+        kind = "ROLLBACK" if "ROLLBACK" in self.event.status else self.event.status.split("_")[0]
+        doing = _DOING.get(kind, "processed")
         what = "The stack" if self.event.is_of_stack else f"{self.event.logical_id} ({self.event.type})"
         return f"{what} could not be {doing}: {self.reason}."
 

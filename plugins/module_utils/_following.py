@@ -4,7 +4,12 @@
 
 # Private to cargohold.ecr: it may change in any release, so do not import it from another collection.
 
-"""Following stacks to their true end: reading sparingly, the status with each look and events only when something changed."""
+"""Following stacks to their true end, reading sparingly.
+
+A look at one stack is one call: for its new events while it moves, because they tell of its resources and of its own
+status, and for its status otherwise. What the events tell counts as settled only when DescribeStacks says so too. A look
+at many stacks is one listing, and events are read of those that changed.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +17,32 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _stacks
 from ansible_collections.cargohold.ecr.plugins.module_utils._diagnosis import nested_stacks
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import AwsError, CargoholdError, Denied, Transient
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
+    Absent,
+    AwsError,
+    CargoholdError,
+    Denied,
+    Transient,
+)
 from ansible_collections.cargohold.ecr.plugins.module_utils._job import Job, JobReport
-from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Time, interval, poll
+from ansible_collections.cargohold.ecr.plugins.module_utils._polling import SHORTEST_INTERVAL, Time, interval, poll
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Event, Stack
 from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Outcome, Target, Watch
+
+T = TypeVar("T")
 
 # Reading calls a second, per account and region: the ceiling that users of DescribeStacks meet.
 READS_PER_SECOND = 5
 
-# Seconds after a change at which the events are read once more: what changed a stack changes its resources next.
-SECOND_READING = 1.0
+# Of so many looks at a moving stack, one asks for its status itself, should its events ever lack one.
+LOOKS_PER_STATUS = 4
+
+# Seconds before the first look at a stack that a job is about to change: the job needs them to start.
+JOB_START = 0.75
 
 # Pages that a listing of all stacks is taken to have before the first one was read.
 LISTING_PAGES_AT_FIRST = 4
@@ -49,6 +65,9 @@ class Reporter:
 
     def trouble(self, trouble: Transient) -> None:
         """A look failed, and will be tried again."""
+
+    def remark(self, sentence: str) -> None:
+        """Something that a person should know."""
 
     def ended(self, watches: Sequence[Watch]) -> None:
         """Following is over."""
@@ -76,8 +95,10 @@ class Follower:
         self._time = time
         self._reporter = reporter
         self._job = job
+        self._looks = 0
         self._read_at: deque[float] = deque(maxlen=READS_PER_SECOND)
         self._listing_pages: int | None = None
+        self._may_list = True
 
     def look_once(self) -> None:
         """Look at every stack once, and give what is still moving the outcome C(moving).
@@ -86,6 +107,7 @@ class Follower:
         """
         self._look()
         for watch in self.watches:
+            watch.conclude(self._time.clock())
             if not watch.is_over:
                 watch.outcome = Outcome.MOVING
 
@@ -96,6 +118,7 @@ class Follower:
             lambda _seen: all(watch.is_over for watch in self.watches),
             timeout=timeout,
             time=self._time,
+            first_after=JOB_START if self._job else 0.0,
             next_interval=lambda _seen, _elapsed: self._interval(),
             on_trouble=self._reporter.trouble,
         )
@@ -103,91 +126,180 @@ class Follower:
             watch.give_up(ending)
         self._reporter.ended(self.watches)
 
+    def result(self) -> dict[str, Any]:
+        """What was seen and judged, as the task's result.
+
+        :raises CargoholdError: with the same result, when an operation did not end as it should, or that is not known.
+        """
+        bad = [watch for watch in self.watches if watch.outcome not in Outcome.GOOD]
+        result = self.known()
+        if bad:
+            counted = f"{len(bad)} of {len(self.watches)} stacks: " if len(self.watches) > 1 else ""
+            raise CargoholdError(counted + " ".join(watch.reason for watch in bad), **result)
+        return result
+
+    def known(self) -> dict[str, Any]:
+        """What is known so far, as the task's result."""
+        now = self._time.clock()
+        return {
+            "changed": any(watch.target.operation is not None and watch.begun for watch in self.watches),
+            "stacks": [watch.as_result(now) for watch in self.watches],
+            "count": len(self.watches),
+            "calls": self.calls,
+        }
+
     def _interval(self) -> float:
         now = self._time.clock()
         pending = [watch for watch in self.watches if not watch.is_over]
-        return min(interval(now - watch.begun_at if watch.begun else 0.0) for watch in pending)
+        return min(interval(now - watch.begun_at) if watch.begun else SHORTEST_INTERVAL for watch in pending)
 
     def _look(self) -> None:
-        pending = [watch for watch in self.watches if not watch.is_over]
+        pending: Sequence[Watch] = [watch for watch in self.watches if not watch.is_over]
         # The job first: if it is over and the stack, read later, shows nothing, then nothing was started.
         job = self._job.read() if self._job else None
+        self._looks += 1
         if self._listing_is_cheaper(pending):
             pending = self._look_at_listing(pending)
         for watch in pending:
             with _failing(watch):
-                self._show(watch, self._reading(partial(_stacks.describe, self._cloudformation, watch.key)), job)
+                self._look_at(watch, job)
         self._reporter.looked(self.watches)
 
-    def _show(self, watch: Watch, stack: Stack | None, job: JobReport | None = None) -> None:
-        """Let a watch see its stack, the events if there may be new ones, and what the job said; it concludes if it can."""
-        watch.see(stack, self._time.clock())
+    def _look_at(self, watch: Watch, job: JobReport | None) -> None:
+        """Look at one stack by itself."""
+        by_events = watch.tells_by_events and self._looks % LOOKS_PER_STATUS != 0 and self._read_events(watch)
+        if by_events and watch.tells_by_events:
+            return
+        stack = self._reading(partial(_stacks.describe, self._cloudformation, watch.key))
+        self._show(watch, stack, job, events_are_fresh=by_events)
+
+    def _show(
+        self, watch: Watch, stack: Stack | None, job: JobReport | None = None, *, events_are_fresh: bool = False
+    ) -> None:
+        """Let a watch see its stack, what the job said, and the events if they matter now; it concludes if it can."""
+        changed = watch.see(stack, self._time.clock())
         if job:
             watch.hear(job)
         if watch.is_over or stack is None or not watch.begun:
             return
         if stack.status.is_moving:
             self._reporter.status(watch)
-        if self._events_are_due(watch, stack):
-            self._read_events(watch, stack)
+            if changed and self._is_listing:
+                self._read_events(watch)
+            return
+        if watch.target.operation is not None or stack.status.is_failure:
+            if not events_are_fresh:
+                self._read_events(watch)
+            if stack.status.is_failure:
+                self._read_causes(watch, stack)
         if watch.lacks_its_cause and watch.event_attempts < EVENT_ATTEMPTS:
             return
         self._reporter.status(watch)
         watch.conclude(self._time.clock())
 
-    def _events_are_due(self, watch: Watch, stack: Stack) -> bool:
-        if not watch.events_readable:
+    def _read_events(self, watch: Watch) -> bool:
+        """Read a stack's new events; whether that worked."""
+        stack = watch.stack
+        if stack is None or not watch.events_readable:
             return False
-        if stack.status.is_settled:
-            return watch.target.operation is not None or stack.status.is_failure
-        if watch.target.operation is None and watch.events_at is None:
-            return True
-        due = watch.changed_at + SECOND_READING
-        return self._time.clock() >= due and (watch.events_at is None or watch.events_at < due)
-
-    def _read_events(self, watch: Watch, stack: Stack) -> None:
         try:
-            events = self._reading(lambda: _stacks.operation_events(self._cloudformation, stack))
-            if stack.status.is_settled:
-                for nested in nested_stacks(events):
-                    events = self._with_nested(events, nested)
+            events = self._operation_events(stack, watch)
         except Denied as problem:
             watch.events_readable = False
-            self._reporter.trouble(Transient(f"{problem.message} The reasons of failures will not be known."))
-            return
-        except Transient:
+            self._reporter.remark(f"{problem.message} So the reasons of failures will not be known.")
+            return False
+        except Absent:
+            # The service forgot the stack; asking for its status will tell.
+            watch.events_readable = False
+            return False
+        except Transient as problem:
             watch.event_attempts += 1
-            if watch.lacks_its_cause and watch.event_attempts < EVENT_ATTEMPTS:
+            # Asking for the status instead may work, unless fewer requests are what is asked for.
+            if problem.throttled or (watch.lacks_its_cause and watch.event_attempts < EVENT_ATTEMPTS):
                 raise
-            return
+            return False
         if watch.lacks_its_cause:
             watch.event_attempts += 1
-        new = watch.take_events(events, self._time.clock())
+        new = watch.take_events(events)
         if new:
             self._reporter.events(watch, new)
-        if stack.status.is_failure and watch.events:
-            # A second source, so whatever keeps it from answering is no reason to go without the first.
-            with suppress(AwsError):
-                since = watch.events[0].time
-                watch.failed_events = self._reading(lambda: _stacks.failed_events(self._cloudformation, stack, since))
+        return True
 
-    def _with_nested(self, events: Sequence[Event], nested: str) -> list[Event]:
-        stack = self._reading(lambda: _stacks.describe(self._cloudformation, nested))
-        inner = self._reading(lambda: _stacks.operation_events(self._cloudformation, stack)) if stack else []
-        return [*events, *inner]
+    def _read_causes(self, watch: Watch, stack: Stack) -> None:
+        """Read what tells more of a failure than the stack's own events do.
+
+        These are second sources, so whatever keeps them from answering is no reason to go without them.
+        """
+        if not watch.events:
+            return
+        with suppress(AwsError):
+            nested = watch.take_events(self._nested_events(watch.events))
+            if nested:
+                self._reporter.events(watch, nested)
+        with suppress(AwsError):
+            pages = _stacks.failed_event_pages(self._cloudformation, stack)
+            watch.failed_events = self._newest(pages, lambda event: event.time < watch.events[0].time)
+
+    def _operation_events(self, stack: Stack, watch: Watch | None = None) -> list[Event]:
+        """The events of the stack's newest operation that the watch does not know yet, oldest first."""
+        known = {event.event_id for event in watch.events} if watch else set()
+        began = False
+
+        def is_older(event: Event) -> bool:
+            nonlocal began
+            over = began or event.event_id in known
+            began = event.begins_operation
+            return over
+
+        return self._newest(_stacks.event_pages(self._cloudformation, stack), is_older)
+
+    def _newest(self, pages: Iterator[_stacks.Page[Event]], is_older: Callable[[Event], bool]) -> list[Event]:
+        """The events before the first that is too old, oldest first; no page is read after that."""
+        newest_first: list[Event] = []
+        more = True
+        while more:
+            events, more = self._reading(partial(next, pages))
+            for event in events:
+                if is_older(event):
+                    return newest_first[::-1]
+                newest_first.append(event)
+        return newest_first[::-1]
+
+    def _nested_events(self, events: Sequence[Event]) -> list[Event]:
+        """The events of the nested stacks that failed, however deep: they hold the cause."""
+        found: list[Event] = []
+        waiting = nested_stacks(events)
+        while waiting:
+            nested = self._reading(partial(_stacks.describe, self._cloudformation, waiting.pop(0)))
+            inner = self._operation_events(nested) if nested else []
+            found += inner
+            waiting += nested_stacks(inner)
+        return found
+
+    @property
+    def _is_listing(self) -> bool:
+        return self._listing_pages is not None and self._may_list
 
     def _listing_is_cheaper(self, pending: Sequence[Watch]) -> bool:
         """One listing tells of a hundred stacks, but also of all the others in the account."""
-        return (self._listing_pages or LISTING_PAGES_AT_FIRST) < len(pending)
+        return self._may_list and (self._listing_pages or LISTING_PAGES_AT_FIRST) < len(pending)
 
-    def _look_at_listing(self, pending: Sequence[Watch]) -> list[Watch]:
+    def _look_at_listing(self, pending: Sequence[Watch]) -> Sequence[Watch]:
         """Show the watches what a listing of all stacks tells of them; returns those of whom it tells nothing."""
         listed: dict[str, Stack] = {}
         pages = _stacks.list_pages(self._cloudformation, {watch.key for watch in pending})
-        count = 0
-        while (page := self._reading(lambda: next(pages, None))) is not None:
-            count += 1
-            listed |= {key: stack for stack in page for key in (stack.stack_id, stack.name)}
+        count, more = 0, True
+        try:
+            while more:
+                stacks, more = self._reading(partial(next, pages))
+                count += 1
+                listed |= {key: stack for stack in stacks for key in (stack.stack_id, stack.name)}
+        except Transient:
+            raise
+        except CargoholdError:
+            # Policies often allow to read stacks by name only. From now on each is asked for by itself.
+            self._may_list = False
+            return pending
         self._listing_pages = count
         for watch in pending:
             if watch.key in listed:
@@ -195,7 +307,7 @@ class Follower:
                     self._show(watch, listed[watch.key])
         return [watch for watch in pending if watch.key not in listed]
 
-    def _reading(self, read: Callable[[], Any]) -> Any:
+    def _reading(self, read: Callable[[], T]) -> T:
         """Make a reading call, at most so many a second."""
         if len(self._read_at) == READS_PER_SECOND:
             wait = self._read_at[0] + 1.0 - self._time.clock()
@@ -204,24 +316,6 @@ class Follower:
         self._read_at.append(self._time.clock())
         self.calls += 1
         return read()
-
-    def result(self) -> dict[str, Any]:
-        """What was seen and judged, as the task's result.
-
-        :raises CargoholdError: with the same result, when an operation did not end as it was meant to, or that is not known.
-        """
-        bad = [watch for watch in self.watches if watch.outcome not in Outcome.GOOD]
-        now = self._time.clock()
-        result = {
-            "changed": any(watch.target.operation is not None and watch.begun for watch in self.watches),
-            "stacks": [watch.as_result(now) for watch in self.watches],
-            "count": len(self.watches),
-            "calls": self.calls,
-        }
-        if bad:
-            counted = f"{len(bad)} of {len(self.watches)} stacks: " if len(self.watches) > 1 else ""
-            raise CargoholdError(counted + " ".join(watch.reason for watch in bad), **result)
-        return result
 
 
 @contextmanager

@@ -45,9 +45,14 @@ class JobReport:
     state: JobState
     failed: bool = False
     changed: bool = False
-    # AWS did not take the request; amazon.aws.cloudformation has an "output" for what it saw of an operation.
+    # The service did not take the request: amazon.aws's modules pass its error on.
     refused: bool = False
     message: str = ""
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether it found nothing to do."""
+        return self.state is JobState.ENDED and not self.failed and not self.changed
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ class Job:
             JobState.ENDED,
             failed=bool(result.get("failed")),
             changed=bool(result.get("changed")),
-            refused=bool(result.get("failed")) and not result.get("output"),
+            refused=bool(result.get("failed")) and "error" in result,
             message=_message(result),
         )
 
@@ -151,7 +156,7 @@ def _all_processes() -> Iterator[_Process]:
         return
     # There is no module here whose run_command could be called.
     listing = subprocess.run(  # pylint: disable=ansible-bad-function
-        ["ps", "-A", "-o", "pid=", "-o", "pgid=", "-o", "command="], capture_output=True, text=True, check=False
+        ["ps", "-A", "-ww", "-o", "pid=", "-o", "pgid=", "-o", "command="], capture_output=True, text=True, check=False
     )
     for line in listing.stdout.splitlines():
         pid, group, *arguments = line.split()

@@ -83,7 +83,7 @@ def shared_name_problem(name: str) -> str | None:
     if "/" in name and not repository_name_problem(name):
         return (
             f"The stack name {name!r} has a slash, which CloudFormation does not take, "
-            f"and the repository is named after the stack: use {name.replace('/', '-')!r}."
+            f"and the repository is named after the stack: use a name without one{_suggestion(name)}."
         )
     problem = stack_name_problem(name)
     if problem:
@@ -132,6 +132,6 @@ def _characters(count: int) -> str:
 
 def _suggestion(name: str) -> str:
     """A name near C(name) that ECR and CloudFormation take, as the end of a sentence; empty where there is none."""
-    candidate = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    candidate = re.sub(r"[^a-z0-9]+", "-", name.lower())[:STACK_NAME_LIMIT].strip("-")
     takes_it = len(candidate) >= REPOSITORY_NAME_LIMITS[0] and stack_name_problem(candidate) is None
     return f", such as {candidate!r}" if takes_it else ""

@@ -44,13 +44,18 @@ def missing_actions(
     allowing = [each for each in statements if each.get("Effect") == "Allow" and not each.get("Condition")]
     denying = [each for each in statements if each.get("Effect") == "Deny" and not each.get("Condition")]
 
-    def speaks(statement: Mapping[str, Any], action: str) -> bool:
-        return _covers_principal(statement, principal) and _covers_action(statement, action)
+    # A denial of the account is one of all its users.
+    account = principal.split(":")[4] if principal.startswith("arn:") else principal
+    denied_as = {principal, account, re.sub(r":iam::(\d+):.*", r":iam::\1:root", principal)}
+
+    def speaks(statement: Mapping[str, Any], action: str, names: set[str]) -> bool:
+        return _covers_principal(statement, names) and _covers_action(statement, action)
 
     return tuple(
         action
         for action in actions
-        if not any(speaks(each, action) for each in allowing) or any(speaks(each, action) for each in denying)
+        if not any(speaks(each, action, {principal}) for each in allowing)
+        or any(speaks(each, action, denied_as) for each in denying)
     )
 
 
@@ -61,7 +66,11 @@ def granted_principals(policy: Mapping[str, Any]) -> tuple[str, ...]:
         for statement in _as_list(policy.get("Statement"))
         for principal in _principals(statement.get("Principal"))
     )
-    return tuple(principal for principal in dict.fromkeys(named) if not missing_actions(policy, principal))
+    return tuple(
+        principal
+        for principal in dict.fromkeys(named)
+        if not _UNIQUE_ID.fullmatch(principal) and not missing_actions(policy, principal)
+    )
 
 
 def deleted_principals(policy: Mapping[str, Any]) -> tuple[str, ...]:
@@ -75,11 +84,10 @@ def deleted_principals(policy: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _covers_principal(statement: Mapping[str, Any], principal: str) -> bool:
+def _covers_principal(statement: Mapping[str, Any], names: set[str]) -> bool:
     if "NotPrincipal" in statement:
-        return principal not in _principals(statement["NotPrincipal"])
-    named = _principals(statement.get("Principal"))
-    return principal in named or "*" in named
+        return names.isdisjoint(_principals(statement["NotPrincipal"]))
+    return not {*names, "*"}.isdisjoint(_principals(statement.get("Principal")))
 
 
 def _covers_action(statement: Mapping[str, Any], action: str) -> bool:

@@ -50,13 +50,15 @@ class Ending(Generic[T]):
     :param value: what the last good look saw; C(None) when no look was good.
     :param settled: whether that was settled; else the time is over.
     :param looks: how often it looked, the failed looks included.
-    :param elapsed: seconds.
+    :param ended: the clock when it ended.
+    :param elapsed: seconds that it took.
     :param trouble: why the last look failed; C(None) when it was good.
     """
 
     value: T | None
     settled: bool
     looks: int
+    ended: float
     elapsed: float
     trouble: Transient | None
 
@@ -83,6 +85,7 @@ def poll(
     *,
     timeout: float,
     time: Time,
+    first_after: float = 0.0,
     next_interval: Callable[[T, float], float] = lambda _value, elapsed: interval(elapsed),
     on_trouble: Callable[[Transient], None] = lambda _trouble: None,
 ) -> Ending[T]:
@@ -91,6 +94,7 @@ def poll(
     There is always a first look, and one at the very end of the time, so that nothing that settled in time is missed.
     A look that raises L(Transient) is tried again, slower and slower; whatever else it raises goes through.
 
+    :param first_after: seconds until the first look.
     :param next_interval: seconds until the next look, from what was seen and the seconds since the loop began. It
         counts from the beginning of one look to that of the next.
     :param on_trouble: told of each look that failed.
@@ -99,6 +103,8 @@ def poll(
     deadline = began + timeout
     value: T | None = None
     looks = failed = 0
+    if first_after:
+        time.sleep(min(first_after, timeout))
     while True:
         started = time.clock()
         looks += 1
@@ -107,7 +113,7 @@ def poll(
             value = look()
             now = time.clock()
             if settled(value):
-                return Ending(value, True, looks, now - began, None)
+                return Ending(value, True, looks, now, now - began, None)
             failed = 0
             due = started + next_interval(value, now - began)
         except Transient as problem:
@@ -117,5 +123,5 @@ def poll(
             on_trouble(problem)
             due = now + pause(failed, problem.throttled, time.jitter())
         if now >= deadline:
-            return Ending(value, False, looks, now - began, trouble)
+            return Ending(value, False, looks, now, now - began, trouble)
         time.sleep(max(0.0, min(due, deadline) - now))

@@ -25,6 +25,12 @@ _CONSOLES = {
 }
 
 
+_BEGINNINGS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
+
+# How CloudFormation gives the reason of what it does by itself after a failure.
+_OWN_FAILURE = "The following resource(s) failed to"
+
+
 @dataclass(frozen=True)
 class Stack:
     """A stack, as DescribeStacks tells it."""
@@ -91,6 +97,14 @@ class Event:
     def is_of_stack(self) -> bool:
         """Whether this is about the stack itself, rather than one of its resources."""
         return self.physical_id == self.stack_id
+
+    @property
+    def begins_operation(self) -> bool:
+        """Whether this is the first event of an operation on the stack.
+
+        A creation that fails may go on to delete the stack (OnFailure DELETE); that is still the creation.
+        """
+        return self.is_of_stack and self.status in _BEGINNINGS and not self.reason.startswith(_OWN_FAILURE)
 
     @property
     def has_failed(self) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import told
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Absent, Transient
@@ -34,53 +34,53 @@ def describe(cloudformation: Any, name_or_id: str) -> Stack | None:
     return _stack(found[0])
 
 
-def list_pages(cloudformation: Any, wanted: Container[str]) -> Iterator[list[Stack]]:
-    """DescribeStacks for all stacks of the account and region that are not deleted, a page of a hundred at a time.
+T = TypeVar("T")
+
+# The items of a page, and whether there is another page to ask for.
+Page = tuple[list[T], bool]
+
+
+def list_pages(cloudformation: Any, wanted: Container[str]) -> Iterator[Page[Stack]]:
+    """DescribeStacks for all stacks of the account and region that are not deleted, a hundred at a time.
 
     :param wanted: the names and IDs of the stacks to give; what the others are like is not looked at.
     """
-    pages = iter(cloudformation.get_paginator("describe_stacks").paginate())
-    while True:
-        with told("list the stacks"):
-            page = next(pages, None)
-        if page is None:
-            return
-        yield [
-            _stack(each) for each in page.get("Stacks", []) if each["StackId"] in wanted or each["StackName"] in wanted
-        ]
+    for page, more in _pages(cloudformation, "describe_stacks", "list the stacks"):
+        stacks = page.get("Stacks", [])
+        yield [_stack(each) for each in stacks if each["StackId"] in wanted or each["StackName"] in wanted], more
 
 
-def operation_events(cloudformation: Any, stack: Stack) -> list[Event]:
-    """DescribeStackEvents for the stack's newest operation, oldest first; pages are read back to where it began."""
-    newest_first: list[Event] = []
-    with told(f"read the events of the stack {stack.name}"):
-        for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack.stack_id):
-            for each in page.get("StackEvents", []):
-                event = _event(each)
-                newest_first.append(event)
-                if event.is_of_stack and event.status in _BEGINNINGS:
-                    return newest_first[::-1]
-    return newest_first[::-1]
+def event_pages(cloudformation: Any, stack: Stack) -> Iterator[Page[Event]]:
+    """DescribeStackEvents, newest first."""
+    doing = f"read the events of the stack {stack.name}"
+    for page, more in _pages(cloudformation, "describe_stack_events", doing, StackName=stack.stack_id):
+        yield [_event(each) for each in page.get("StackEvents", [])], more
 
 
-# How an operation's first event reads.
-_BEGINNINGS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
-
-
-def failed_events(cloudformation: Any, stack: Stack, since: datetime) -> list[Event]:
-    """DescribeEvents for what failed in the stack and in the stacks nested in it since then, oldest first.
+def failed_event_pages(cloudformation: Any, stack: Stack) -> Iterator[Page[Event]]:
+    """DescribeEvents for what failed in the stack, newest first.
 
     It tells of failed validations and hooks besides resources, which DescribeStackEvents does not.
-    Empty where botocore (before 1.40.76) or the service does not have the call.
+    An empty page where botocore (before 1.40.76) does not have the call.
     """
     if not hasattr(cloudformation, "describe_events"):
-        return []
-    with told(f"read the failed events of the stack {stack.name}"):
-        pages = cloudformation.get_paginator("describe_events").paginate(
-            StackName=stack.stack_id, Filters={"FailedEvents": True}
-        )
-        events = [_operation_event(each, stack) for page in pages for each in page.get("OperationEvents", [])]
-    return [event for event in reversed(events) if event.time >= since]
+        yield [], False
+        return
+    doing = f"read the failed events of the stack {stack.name}"
+    filters = {"FailedEvents": True}
+    for page, more in _pages(cloudformation, "describe_events", doing, StackName=stack.stack_id, Filters=filters):
+        yield [_operation_event(each, stack) for each in page.get("OperationEvents", [])], more
+
+
+def _pages(cloudformation: Any, call: str, doing: str, **parameters: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """The pages of a call's answer, each read when it is asked for, and whether another one follows."""
+    more = True
+    pages = iter(cloudformation.get_paginator(call).paginate(**parameters))
+    while more:
+        with told(doing):
+            page: Mapping[str, Any] = next(pages, {})
+        more = bool(page.get("NextToken"))
+        yield page, more
 
 
 def resources(cloudformation: Any, stack_id: str) -> list[Resource]:

@@ -26,6 +26,10 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refus
 BODY_LIMIT = 51_200
 
 
+# Dynamic references, snippets that a macro fills in, and templates of nested stacks.
+_KEPT_ELSEWHERE = ("{{resolve:", "Fn::Transform", "!Transform", "AWS::CloudFormation::Stack")
+
+
 @dataclass(frozen=True)
 class Template:
     """A template.
@@ -58,7 +62,7 @@ class Template:
         kinds = [str(declared.get("Type", "")) for declared in self.parameters.values()]
         return (
             "Transform" not in self.document
-            and "{{resolve:" not in self.body
+            and not any(elsewhere in self.body for elsewhere in _KEPT_ELSEWHERE)
             and not any(kind.startswith("AWS::SSM::") for kind in kinds)
         )
 
@@ -87,6 +91,9 @@ def read_template(body: str, origin: str) -> Template:
         raise Refused(f"The template {origin} is not YAML or JSON: {problem}.") from None
     if not isinstance(document, Mapping) or not isinstance(document.get("Resources"), Mapping):
         raise Refused(f"The template {origin} is not a CloudFormation template: it has no Resources.")
+    declared = document.get("Parameters") or {}
+    if not isinstance(declared, Mapping) or not all(isinstance(each, Mapping) for each in declared.values()):
+        raise Refused(f"The template {origin} is not a CloudFormation template: its Parameters are no mapping.")
     return Template(body, document)
 
 

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._diagnosis import Failure, failures
@@ -18,11 +19,20 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._job import JobRepor
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import stack_name_of
 from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Ending
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Event, Stack, iso
-from ansible_collections.cargohold.ecr.plugins.module_utils._status import Operation, Status, Verdict
+from ansible_collections.cargohold.ecr.plugins.module_utils._status import (
+    Operation,
+    Status,
+    Verdict,
+    parse_status,
+)
 
 # Looks at a stack that shows no operation although the job that was to start one is over. CloudFormation may answer
 # before the status moves, so one look does not tell.
 LOOKS_AFTER_JOB = 4
+
+
+# An operation's first event may be dated a little before the stack's own time of it.
+EVENT_TOLERANCE = timedelta(seconds=1)
 
 
 class Outcome:
@@ -86,9 +96,9 @@ class Watch:
     failures: list[Failure] = field(default_factory=list)
     # Seconds on the loop's clock.
     begun_at: float = 0.0
-    changed_at: float = 0.0
-    events_at: float | None = None
     settled_at: float | None = None
+    # The stack's LastUpdatedTime or DeletionTime when the operation was first seen; a rollback may move them later.
+    mark: datetime | None = None
     overtaken: bool = False
     events_readable: bool = True
     event_attempts: int = 0
@@ -121,31 +131,57 @@ class Watch:
             and not any(event.has_failed for event in self.events)
         )
 
-    def see(self, stack: Stack | None, now: float) -> None:
-        """Take in what DescribeStacks told, C(None) for a stack that does not exist."""
+    @property
+    def tells_by_events(self) -> bool:
+        """Whether the stack is moving as far as its events tell, too, so that they are enough to follow it by."""
+        told = self._told
+        return self.begun and self.events_readable and self._is_moving and (told is None or not told.has_settled)
+
+    @property
+    def _told(self) -> Event | None:
+        """The newest event of the stack itself."""
+        return next((event for event in reversed(self.events) if self._is_about_it(event)), None)
+
+    @property
+    def _is_moving(self) -> bool:
+        return self.stack is not None and self.stack.status.is_moving
+
+    def _is_about_it(self, event: Event) -> bool:
+        return self.stack is not None and event.physical_id == self.stack.stack_id
+
+    def see(self, stack: Stack | None, now: float) -> bool:
+        """Take in what DescribeStacks told, C(None) for a stack that does not exist; true when that is a change."""
         previous = self.stack
         if stack is None:
             self._miss()
-            return
+            return True
         self.stack = stack
         if not self.begun and self._has_begun(stack):
             self.begun = True
-            self.begun_at = self.changed_at = now
-        elif previous is None or previous.status is not stack.status:
-            self.changed_at = now
+            self.begun_at = now
+            self.mark = stack.deleted if self.target.operation is Operation.DELETE else stack.updated
+            return True
+        return previous is None or previous.status is not stack.status
 
-    def take_events(self, events: Sequence[Event], now: float) -> list[Event]:
-        """Take in the events of the stack's newest operation, oldest first; returns those that are new."""
-        self.events_at = now
-        if not self.begun or not events:
-            return []
-        if self.events and self.events[0].event_id != events[0].event_id and events[0].is_of_stack:
-            self.overtaken = self.target.operation is not None
-        elif not self.events and not self._is_own(events[0]):
-            return []
+    def take_events(self, events: Sequence[Event]) -> list[Event]:
+        """Take in events of the stack's newest operation, oldest first; returns those that are new and the operation's.
+
+        A stack's own events tell its status too, so that it need not be asked for while it moves.
+
+        :raises UnknownStatus: when they tell one that is not known.
+        """
         known = {event.event_id for event in self.events}
         new = [event for event in events if event.event_id not in known]
-        self.events.extend(new)
+        if not self.begun or not new:
+            return []
+        if not self.events and not self._is_own(new[0]):
+            return []
+        if self.events and any(event.begins_operation for event in new):
+            self.overtaken = self.target.operation is not None
+        self.events = sorted([*self.events, *new], key=lambda event: event.time)
+        for event in new:
+            if self.stack and self._is_about_it(event) and self._is_moving:
+                self.stack = replace(self.stack, status=parse_status(event.status), reason=event.reason)
         return new
 
     def conclude(self, now: float) -> None:
@@ -160,7 +196,9 @@ class Watch:
             self.outcome, self.reason = Outcome.SETTLED, self._why(status)
             return
         verdict = status.verdict(operation)
-        if self.overtaken or verdict is Verdict.FOREIGN:
+        if status.is_gone and operation is Operation.DELETE:
+            self.outcome = Outcome.SUCCEEDED
+        elif self.overtaken or verdict is Verdict.FOREIGN:
             self.outcome = Outcome.OVERTAKEN
             self.reason = (
                 f"Somebody else began another operation on {self.name} meanwhile, which left it {status.value}: "
@@ -170,7 +208,9 @@ class Watch:
             self.outcome = Outcome.SUCCEEDED
         else:
             self.outcome = Outcome.FAILED
-            self.reason = f"The {operation.value} of {self.name} {_ended(status, operation)}: {self._why(status)}"
+            why = self._why(status)
+            ended = f"The {operation.value} of {self.name} {_ended(status, operation)}"
+            self.reason = f"{ended}: {why}" if why else f"{ended}."
 
     def hear(self, job: JobReport) -> None:
         """Take in what the job said before the stack was last looked at."""
@@ -179,24 +219,27 @@ class Watch:
         if self.begun:
             # A request that was refused while an operation began was not what began it, unless its answer got lost.
             self.overtaken = self.overtaken or job.refused
-            return
-        if job.state is JobState.ENDED and job.failed:
-            self.outcome, self.reason = Outcome.REFUSED, _refusal(job.message)
-            return
-        if job.state is JobState.ENDED and not job.changed:
+        elif job.refused:
+            self.outcome, self.reason = Outcome.REFUSED, f"CloudFormation did not begin: {job.message.rstrip('.')}."
+        elif job.is_unchanged and (self.stack or self.target.operation is Operation.DELETE):
             self.outcome, self.reason = Outcome.UNCHANGED, job.message
-            return
+        else:
+            self._wonder(job)
+
+    def _wonder(self, job: JobReport) -> None:
+        """The job is over, and the stack does not show what it should: that may take a moment, but not long."""
         self.idle_looks += 1
         if self.idle_looks >= LOOKS_AFTER_JOB:
             said = f"said {job.message!r}" if job.state is JobState.ENDED else "ended without a result"
             self.outcome = Outcome.FAILED
             self.reason = (
-                f"The job that was to {self._verb} {self.name} {said}, but the stack shows no such operation: "
+                f"The job that was to {self._operation} {self.name} {said}, but the stack shows no such operation: "
                 f"it is {self.stack.status.value if self.stack else 'not there'}. Run it again."
             )
 
     def give_up(self, ending: Ending[Any]) -> None:
         """Give the outcome of what is not over when the time is."""
+        self.conclude(ending.ended)
         if self.is_over:
             return
         known = f"it was last seen {self.stack.status.value}" if self.stack else "it was never seen"
@@ -211,7 +254,7 @@ class Watch:
             )
         else:
             self.outcome = Outcome.TIMED_OUT
-            self.reason = f"No {self._noun} of {self.name} has begun within {ending.elapsed:.0f} s; {known}."
+            self.reason = f"No {self._operation} of {self.name} has begun within {ending.elapsed:.0f} s; {known}."
 
     def fail(self, problem: CargoholdError) -> None:
         """Give the outcome of a stack that cannot be read, for a reason that will not pass."""
@@ -238,15 +281,13 @@ class Watch:
         }
 
     @property
-    def _verb(self) -> str:
-        return self.target.operation.value if self.target.operation else "change"
-
-    @property
-    def _noun(self) -> str:
+    def _operation(self) -> str:
         return self.target.operation.value if self.target.operation else "operation"
 
     def _miss(self) -> None:
         """Take in that there is no such stack."""
+        if self.stack:
+            self.stack = replace(self.stack, status=Status.DELETE_COMPLETE)
         operation, before = self.target.operation, self.target.before
         was_there = self.stack is not None or (before is not None and before.stack_id is not None)
         if operation is Operation.DELETE and was_there:
@@ -284,8 +325,7 @@ class Watch:
             return True
         if beginning.status != f"{operation.name}_IN_PROGRESS":
             return False
-        since = {Operation.UPDATE: self.stack.updated, Operation.DELETE: self.stack.deleted}.get(operation)
-        return since is None or (since - beginning.time).total_seconds() < 2
+        return operation is Operation.CREATE or self.mark is None or self.mark - beginning.time < EVENT_TOLERANCE
 
     def _why(self, status: Status) -> str:
         if self.failures:
@@ -307,7 +347,3 @@ def _ended(status: Status, operation: Operation) -> str:
     if status is Status.DELETE_FAILED and operation is not Operation.DELETE:
         return "ended with the stack half deleted"
     return "failed"
-
-
-def _refusal(message: str) -> str:
-    return f"CloudFormation did not begin: {message.rstrip('.')}."

@@ -88,6 +88,10 @@ class Progress(Reporter):
             self._troubled = True
             self._print(f"{self._clock() - self._began:6.1f}s  {trouble.message} Trying again.", Tone.TROUBLE)
 
+    def remark(self, sentence: str) -> None:
+        """A line of its own."""
+        self._print(f"{self._clock() - self._began:6.1f}s  {sentence}", Tone.TROUBLE)
+
     def ended(self, watches: Sequence[Watch]) -> None:
         """The failures once more, where there were several stacks and their lines may have scrolled away."""
         bad = [watch for watch in watches if watch.outcome not in Outcome.GOOD]

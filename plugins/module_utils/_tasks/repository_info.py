@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _registry
@@ -56,18 +57,19 @@ def _read(task: Task, ecr: Any, name: str, principal: str | None) -> dict[str, A
     repository = _registry.describe(ecr, name)
     if repository is None:
         return {"name": name, "exists": False}
-    policy = _registry.policy(ecr, name) if principal else _if_allowed(task, lambda: _registry.policy(ecr, name))
-    images = _if_allowed(task, lambda: _registry.images(ecr, name).as_result())
+    # Without a policy nobody is granted anything; where it may not be read, nothing is known.
+    read_policy = partial(_registry.policy, ecr, name)
+    policy = (read_policy() or {}) if principal else _if_allowed(task, lambda: read_policy() or {})
     return {
         **repository.as_result(),
         "exists": True,
-        "policy": policy,
-        "granted_principals": list(granted_principals(policy or {})),
-        "deleted_principals": list(deleted_principals(policy or {})),
+        "policy": policy or None,
+        "granted_principals": None if policy is None else list(granted_principals(policy)),
+        "deleted_principals": None if policy is None else list(deleted_principals(policy)),
         "missing_actions": list(missing_actions(policy or {}, principal)) if principal else None,
         "lifecycle_policy": _if_allowed(task, lambda: _registry.lifecycle_policy(ecr, name)),
         "tags": _if_allowed(task, lambda: _registry.tags(ecr, repository.arn)),
-        "images": images,
+        "images": _if_allowed(task, lambda: _registry.images(ecr, name).as_result()),
     }
 
 

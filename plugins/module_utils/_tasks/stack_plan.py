@@ -250,5 +250,7 @@ def _is_unchanged(cloudformation: Any, stack: Stack, template: Template, paramet
 
 
 def _text(value: Any) -> str:
-    """A parameter's value as CloudFormation spells it, with YAML's booleans in lower case."""
+    """A parameter's value as CloudFormation spells it: booleans in lower case, lists with commas."""
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

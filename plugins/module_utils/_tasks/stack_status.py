@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Refused
 from ansible_collections.cargohold.ecr.plugins.module_utils._following import Follower
 from ansible_collections.cargohold.ecr.plugins.module_utils._job import Job
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import is_stack_id, stack_name_problem
@@ -55,7 +55,7 @@ def run(task: Task) -> dict[str, Any]:
         if task.params["wait"]:
             follower.follow(timeout)
         else:
-            follower.look_once()
+            _look_once(follower)
     finally:
         if job:
             job.end()
@@ -74,3 +74,11 @@ def _targets(task: Task, names: list[str], *, has_job: bool) -> list[Target]:
     operation = Operation(task.params["operation"]) if task.params["operation"] else None
     before = Before.from_result(task.params["before"]) if task.params["before"] is not None else None
     return [Target(name, operation, before) for name in names]
+
+
+def _look_once(follower: Follower) -> None:
+    try:
+        follower.look_once()
+    except CargoholdError as problem:
+        problem.known = {**follower.known(), **problem.known}
+        raise
