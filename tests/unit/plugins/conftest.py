@@ -1,0 +1,23 @@
+# Copyright: Contributors to the cargohold.ecr project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the unit tests of the plugins share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cargohold.ecr.tests.unit.support.fake_time import FakeTime
+
+# Where Hypothesis keeps what it found, beside the other tools' caches rather than in the checkout.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(".cache") / "hypothesis"))
+
+
+@pytest.fixture
+def fake_time() -> FakeTime:
+    """Time that passes only when somebody sleeps."""
+    return FakeTime()
