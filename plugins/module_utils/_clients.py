@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 try:
     import boto3
     import botocore.exceptions as boto
+    import botocore.session
     from botocore.config import Config
     from botocore.parsers import ResponseParserError
 except ImportError:
@@ -141,7 +142,8 @@ def _session(profile: str | None) -> Any:
     try:
         return boto3.session.Session(profile_name=profile)
     except boto.ProfileNotFound:
-        known = boto3.session.Session().available_profiles
+        # A session of boto3 would look for the profile of the environment, too.
+        known = botocore.session.get_session().available_profiles
         raise Refused(
             f"The AWS profile {profile!r} does not exist: "
             + (f"use one of {', '.join(sorted(known))}." if known else "no profile is configured on this machine.")

@@ -29,6 +29,19 @@ def _documented(module: str) -> dict[str, Any]:
     return options
 
 
+def test_the_roles_group_names_what_its_tasks_call() -> None:
+    """The connection that a role was given reaches each of its tasks that talks to AWS."""
+    called = {
+        line.strip().removesuffix(":")
+        for role in ROLES
+        for file in (ROOT / "roles" / role / "tasks").glob("*.yml")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if line.strip().startswith(("cargohold.ecr.", "amazon.aws.")) and line.strip().endswith(":")
+    }
+    group = _yaml(ROOT / "meta" / "runtime.yml")["action_groups"]["repository"]
+    assert {name if "." in name else f"cargohold.ecr.{name}" for name in group} == called
+
+
 def test_the_action_group_names_every_module() -> None:
     """C(module_defaults) for C(group/cargohold.ecr.all) reach each module, and amazon.aws's, which the roles use."""
     extension, *modules = _yaml(ROOT / "meta" / "runtime.yml")["action_groups"]["all"]
