@@ -25,8 +25,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
-from ansible_collections.cargohold.ecr.tests.support.ministack import ACCOUNT, REGION, MiniStack, running
+from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack, running
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, clean_environment, recap_of
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
 
 USER = "alice"
 NAME = "payments-api"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import Account, assert_says, sentence_of
-from ansible_collections.cargohold.ecr.tests.support.ministack import ACCOUNT
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT
 
 DEPLOY = "playbooks/deploy.yml"
 TEARDOWN = "playbooks/teardown.yml"

@@ -25,8 +25,8 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
 )
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
 from ansible_collections.cargohold.ecr.tests.support.live import started
-from ansible_collections.cargohold.ecr.tests.support.ministack import ACCOUNT, REGION
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
 
 DEPLOY = "playbooks/deploy.yml"
 

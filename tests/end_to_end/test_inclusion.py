@@ -21,8 +21,8 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
     assert_done,
     assert_says,
 )
-from ansible_collections.cargohold.ecr.tests.support.ministack import ACCOUNT, REGION
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
 
 Play = Callable[[str], Path]
 

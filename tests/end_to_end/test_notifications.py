@@ -14,14 +14,9 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ansible_collections.cargohold.ecr.tests.support.account import Account, assert_done
-from ansible_collections.cargohold.ecr.tests.support.ministack import (
-    ACCOUNT,
-    HOST,
-    REGION,
-    SECONDS_TO_ANSWER,
-    MiniStack,
-)
+from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, HOST, REGION, SECONDS_TO_ANSWER
 
 TOPICS = [f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}" for name in ("deployments", "audit")]
 

@@ -21,8 +21,8 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
     sentence_of,
 )
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
-from ansible_collections.cargohold.ecr.tests.support.ministack import ACCOUNT, REGION
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
 
 STATUS = "playbooks/status.yml"
 

@@ -17,9 +17,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ansible_collections.cargohold.ecr.tests.support.live import wait_until
-from ansible_collections.cargohold.ecr.tests.support.ministack import ACCOUNT, HOST, SECONDS_TO_ANSWER, MiniStack
+from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, Run, recap_of
 from ansible_collections.cargohold.ecr.tests.support.scene import BLUNDERS, TEMPLATE, said
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, HOST, SECONDS_TO_ANSWER
 
 # What the playbooks call it where nobody gives it a name.
 STACK = "ecr-repository"

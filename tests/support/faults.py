@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cargohold.ecr.tests.support.fault_plan import Call, Caller, Part, as_data
-from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack
 from ansible_collections.cargohold.ecr.tests.support.stand_in import HOST, SECONDS_TO_ANSWER, Program, StandIn
 from ansible_collections.cargohold.ecr.tests.support.stand_in import running as start
 
@@ -68,7 +67,7 @@ class FaultyCloud(StandIn):
             return json.loads(body)
 
 
-def running(upstream: StandIn | MiniStack) -> AbstractContextManager[FaultyCloud]:
+def running(upstream: StandIn) -> AbstractContextManager[FaultyCloud]:
     """Start a proxy in front of a MiniStack, and end it when the block is left, however it is left.
 
     :raises DidNotStart: it ended at once, or did not answer in time.

@@ -18,7 +18,8 @@ from typing import Any
 
 from oras.client import OrasClient
 
-from ansible_collections.cargohold.ecr.tests.support.ministack import ACCOUNT, HOST, REGION, MiniStack
+from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack
+from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, HOST, REGION
 
 # https://github.com/opencontainers/image-spec/blob/main/media-types.md
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"

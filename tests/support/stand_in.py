@@ -153,7 +153,7 @@ def listening(pid: int) -> set[tuple[str, int]]:
 def _started(program: Program, kind: type[T], folder: Path) -> tuple[subprocess.Popen[bytes], T]:
     """Start it, on another port where one turns out to be taken."""
     for attempt in range(1, ATTEMPTS + 1):
-        port = _free_port()
+        port = free_port()
         process = _start(program, port, folder)
         stand_in = kind(port=port, pid=process.pid)
         try:
@@ -224,7 +224,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))

@@ -10,24 +10,25 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from ansible_collections.cargohold.ecr.tests.support import ministack
-from ansible_collections.cargohold.ecr.tests.support.ministack import DidNotStart, MiniStack, running
+from ansible_collections.cargohold.ecr.tests.support import stand_in
+from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack, running
+from ansible_collections.cargohold.ecr.tests.support.stand_in import HOST, DidNotStart
 
 
 def test_listens_here_only(cloud: MiniStack) -> None:
     """It listens on one port of 127.0.0.1, and nowhere else."""
     connections = psutil.Process(cloud.pid).net_connections("inet")
     listening = [connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN]
-    assert listening == [(ministack.HOST, cloud.port)]
+    assert listening == [(HOST, cloud.port)]
 
 
 def test_gone_after_the_block() -> None:
     """When the block is left by an exception, the process has ended and nobody listens any more."""
-    with pytest.raises(RuntimeError, match="left"), running() as stand_in:
+    with pytest.raises(RuntimeError, match="left"), running() as stack:
         raise RuntimeError("left")
-    assert not psutil.pid_exists(stand_in.pid)
+    assert not psutil.pid_exists(stack.pid)
     with pytest.raises(ConnectionRefusedError):
-        stand_in.reset()
+        stack.reset()
 
 
 def test_no_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,12 +40,12 @@ def test_no_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_taken_port_is_left_to_others(cloud: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that another process took is given up for another one."""
-    chosen = ministack.free_port
+    chosen = stand_in.free_port
     ports = iter([cloud.port])
-    monkeypatch.setattr(ministack, "free_port", lambda: next(ports, None) or chosen())
-    with running() as stand_in:
-        assert stand_in.port != cloud.port
-        stand_in.client("iam").create_user(UserName="alice")
+    monkeypatch.setattr(stand_in, "free_port", lambda: next(ports, None) or chosen())
+    with running() as other:
+        assert other.port != cloud.port
+        other.client("iam").create_user(UserName="alice")
     assert cloud.client("iam").list_users()["Users"] == []
 
 
