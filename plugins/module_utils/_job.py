@@ -6,9 +6,9 @@
 
 """A job that Ansible runs in the background (C(async) with C(poll: 0)): what became of it, and how to end it.
 
-The job is a file, written by ansible-core's async_wrapper, and three processes: a watcher, a runner that leads a process
-group of its own, and the module that the runner started. The watcher and the runner carry the job's ID in their
-arguments; that is how they are found.
+The job is a file, written by ansible-core's async_wrapper, and three processes: a watcher, a runner, and the module that
+the runner started. The watcher and the runner carry the job's ID in their arguments, and the module's folder; that is how
+all three are found.
 """
 
 from __future__ import annotations
@@ -58,7 +58,6 @@ class JobReport:
 @dataclass(frozen=True)
 class _Process:
     pid: int
-    group: int
     arguments: tuple[str, ...]
 
 
@@ -72,6 +71,8 @@ class Job:
     def __init__(self, job_id: str, results_file: str) -> None:
         self.job_id = job_id
         self.path = Path(results_file)
+        # Where the module was unpacked: to be removed even if the processes are gone by then.
+        self._folders: set[str] = set()
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any]) -> Job:
@@ -80,17 +81,20 @@ class Job:
         :raises Refused: when C(result) is not such a task's.
         """
         try:
-            return cls(str(result["ansible_job_id"]), str(result["results_file"]))
+            job = cls(str(result["ansible_job_id"]), str(result["results_file"]))
         except KeyError as missing:
             raise Refused(
                 f"The job to follow has no {missing.args[0]}: give job what a task with async and poll: 0 registered."
             ) from None
+        # As early as possible: somebody may kill the processes before they are asked for.
+        job._wrappers()
+        return job
 
     def read(self) -> JobReport:
         """What the job says of itself now."""
         result = self._result()
         if result is None or ("started" in result and not result.get("finished")):
-            if self._processes():
+            if self._wrappers():
                 return JobReport(JobState.RUNNING)
             # It may have written its result and ended since it was looked at.
             result = self._result()
@@ -106,19 +110,18 @@ class Job:
 
     def end(self) -> None:
         """End the job's processes, and remove its file and its temporary folder. What AWS was asked for goes on."""
-        processes = self._processes()
-        for process in processes:
+        wrappers = self._wrappers()
+        # By its folder rather than by its group: it may have been started before the runner got one.
+        modules = [
+            process
+            for process in _all_processes()
+            if any(str(Path(argument).parent) in self._folders for argument in process.arguments)
+        ]
+        for pid in {process.pid for process in (*wrappers, *modules)}:
             with suppress(ProcessLookupError, PermissionError):
-                if process.pid == process.group:
-                    os.killpg(process.group, signal.SIGKILL)
-                else:
-                    os.kill(process.pid, signal.SIGTERM)
-        for process in processes:
-            # The watcher would have removed the folder that the module was unpacked in.
-            for argument in process.arguments:
-                folder = Path(argument).parent
-                if folder.name.startswith("ansible-tmp-"):
-                    shutil.rmtree(folder, ignore_errors=True)
+                os.kill(pid, signal.SIGKILL)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
         for leftover in (self.path, self.path.with_name(self.path.name + ".tmp")):
             leftover.unlink(missing_ok=True)
 
@@ -129,14 +132,18 @@ class Job:
             return None
         return result if isinstance(result, dict) else None
 
-    def _processes(self) -> list[_Process]:
+    def _wrappers(self) -> list[_Process]:
+        """The watcher and the runner, as far as they are still there; their folders are remembered."""
         # async_wrapper was given the first part of the ID; the rest is the process ID that it then had.
         name = self.job_id.partition(".")[0]
-        return [
+        found = [
             process
             for process in _all_processes()
             if name in process.arguments and any("async_wrapper" in argument for argument in process.arguments)
         ]
+        folders = (Path(argument).parent for process in found for argument in process.arguments)
+        self._folders |= {str(folder) for folder in folders if folder.name.startswith("ansible-tmp-")}
+        return found
 
 
 def _message(result: Mapping[str, Any]) -> str:
@@ -152,12 +159,12 @@ def _all_processes() -> Iterator[_Process]:
                 # A process may end, or belong to somebody else, while it is looked at.
                 with suppress(OSError):
                     arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                    yield _Process(int(folder.name), os.getpgid(int(folder.name)), tuple(arguments))
+                    yield _Process(int(folder.name), tuple(arguments))
         return
     # There is no module here whose run_command could be called.
     listing = subprocess.run(  # pylint: disable=ansible-bad-function
-        ["ps", "-A", "-ww", "-o", "pid=", "-o", "pgid=", "-o", "command="], capture_output=True, text=True, check=False
+        ["ps", "-A", "-ww", "-o", "pid=", "-o", "command="], capture_output=True, text=True, check=False
     )
     for line in listing.stdout.splitlines():
-        pid, group, *arguments = line.split()
-        yield _Process(int(pid), int(group), tuple(arguments))
+        pid, *arguments = line.split()
+        yield _Process(int(pid), tuple(arguments))

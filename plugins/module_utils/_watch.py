@@ -74,11 +74,13 @@ class Target:
     :param name: its name or ID; an ID is better, as a name stops to mean anything when the stack is deleted.
     :param operation: what was started; C(None) to follow whatever is going on.
     :param before: what the stack was before that; C(None) when the operation is known to have begun.
+    :param parameters: what the operation sets, of the stack's parameters; others afterwards are somebody else's.
     """
 
     name: str
     operation: Operation | None = None
     before: Before | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -136,6 +138,15 @@ class Watch:
         """Whether the stack is moving as far as its events tell, too, so that they are enough to follow it by."""
         told = self._told
         return self.begun and self.events_readable and self._is_moving and (told is None or not told.has_settled)
+
+    @property
+    def _is_of_others(self) -> bool:
+        """Whether the stack has other parameters than the operation sets."""
+        if self.stack is None:
+            return False
+        live = self.stack.parameters
+        # What is masked (NoEcho) cannot be compared, and what the template does not declare is not told.
+        return any(live[name] not in (value, "****") for name, value in self.target.parameters.items() if name in live)
 
     @property
     def _told(self) -> Event | None:
@@ -198,7 +209,7 @@ class Watch:
         verdict = status.verdict(operation)
         if status.is_gone and operation is Operation.DELETE:
             self.outcome = Outcome.SUCCEEDED
-        elif self.overtaken or verdict is Verdict.FOREIGN:
+        elif self.overtaken or verdict is Verdict.FOREIGN or (verdict is Verdict.SUCCEEDED and self._is_of_others):
             self.outcome = Outcome.OVERTAKEN
             self.reason = (
                 f"Somebody else began another operation on {self.name} meanwhile, which left it {status.value}: "
@@ -313,9 +324,8 @@ class Watch:
         if stack.status.value != before.status and stack.status.is_moving:
             return True
         if operation is Operation.DELETE:
-            return iso(stack.deleted) != before.deleted or (
-                stack.status.is_gone and before.status != stack.status.value
-            )
+            ended = stack.status.value != before.status and stack.status.verdict(operation) is not Verdict.FOREIGN
+            return ended or iso(stack.deleted) != before.deleted
         return iso(stack.updated) != before.updated
 
     def _is_own(self, beginning: Event) -> bool:

@@ -58,6 +58,12 @@ options:
         at the end, whatever the end.
       - Needs O(wait), O(operation) and a single name.
     type: dict
+  parameters:
+    description:
+      - The parameters that O(operation) sets, in the form in which M(amazon.aws.cloudformation) takes them.
+      - If the stack has others in the end, somebody else's operation came in between, and that is the verdict.
+    type: dict
+    default: {}
   progress:
     description:
       - Whether to print a line whenever something changes.

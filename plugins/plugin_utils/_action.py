@@ -124,17 +124,32 @@ class AwsAction(ActionBase):
 
 @contextmanager
 def _ends_in_order() -> Iterator[None]:
-    """Let the block clean up after itself when the controller ends this process, as it does after Ctrl-C."""
+    """Let the block clean up after itself when the controller ends this process, as it does after Ctrl-C.
+
+    The controller passes on the signal that it got itself, to each of its workers.
+    """
+    previous = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    received = 0
+
+    def restore() -> None:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
-        signal.signal(signum, previous)
+        nonlocal received
+        received = signum
+        # Cleaning up takes a moment, in which another signal is not to interrupt it.
+        for each in previous:
+            signal.signal(each, signal.SIG_IGN)
         raise Interrupted
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    for signum in previous:
+        signal.signal(signum, interrupt)
     try:
         yield
     except Interrupted:
-        os.kill(os.getpid(), signal.SIGTERM)
+        restore()
+        os.kill(os.getpid(), received)
         raise
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        restore()

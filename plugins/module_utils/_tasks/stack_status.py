@@ -30,6 +30,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "operation": {"type": "str", "choices": [operation.value for operation in Operation]},
     "before": {"type": "dict"},
     "job": {"type": "dict"},
+    "parameters": {"type": "dict", "default": {}},
     "progress": {"type": "bool", "default": True},
 }
 
@@ -73,7 +74,10 @@ def _targets(task: Task, names: list[str], *, has_job: bool) -> list[Target]:
         raise Refused("A job starts one operation on one stack: job goes with wait, an operation and a single name.")
     operation = Operation(task.params["operation"]) if task.params["operation"] else None
     before = Before.from_result(task.params["before"]) if task.params["before"] is not None else None
-    return [Target(name, operation, before) for name in names]
+    # A parameter that is kept is told as a dictionary, as amazon.aws.cloudformation takes it.
+    given = task.params["parameters"].items()
+    parameters = {name: str(value) for name, value in given if not isinstance(value, dict)}
+    return [Target(name, operation, before, parameters) for name in names]
 
 
 def _look_once(follower: Follower) -> None:

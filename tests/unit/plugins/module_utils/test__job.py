@@ -126,7 +126,7 @@ def test_running(job: Job, start: Start, written: str | None) -> None:
 
 def test_ended_while_it_was_looked_at(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that writes its result and ends between two looks is not lost."""
-    monkeypatch.setattr(job, "_processes", lambda: job.path.write_text('{"changed": true}') and [])
+    monkeypatch.setattr(job, "_wrappers", lambda: job.path.write_text('{"changed": true}') and [])
     assert job.read().changed
 
 
@@ -137,31 +137,21 @@ def test_other_jobs_are_not_ours(job: Job, start: Start) -> None:
     assert job.read().state is JobState.LOST
 
 
-@pytest.mark.parametrize(
-    ("leads", "by"),
-    [pytest.param(True, signal.SIGKILL, id="runner"), pytest.param(False, signal.SIGTERM, id="watcher")],
-)
-def test_end_ends_processes(job: Job, start: Start, leads: bool, by: signal.Signals) -> None:
-    """The runner goes with all of its group, the watcher in order."""
+@pytest.mark.parametrize("leads", [pytest.param(True, id="runner"), pytest.param(False, id="watcher")])
+def test_end_ends_processes(job: Job, start: Start, leads: bool) -> None:
+    """The runner and the watcher end."""
     process = wrapped(start, leads=leads)
     job.end()
-    assert process.wait(timeout=10) == -by
+    assert process.wait(timeout=10) == -signal.SIGKILL
 
 
-def test_end_reaches_the_module(job: Job) -> None:
-    """The module that the runner started goes with it, though it does not carry the job's ID."""
-    module = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', '{SLEEP}']).pid, flush=True)"
-    command = [sys.executable, "-c", f"{module}; {SLEEP}", "async_wrapper.py", JOB_ID.partition(".")[0]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as runner:
-        assert runner.stdout is not None
-        pid = int(runner.stdout.readline())
-        try:
-            job.end()
-            # The pipe is at its end when both have left it.
-            runner.communicate(timeout=10)
-        finally:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+def test_end_reaches_the_module(job: Job, start: Start, tmp_path: Path) -> None:
+    """The module goes with them: it does not carry the job's ID, but stands in the same folder."""
+    module = str(tmp_path / "ansible-tmp-1" / "AnsiballZ_cloudformation.py")
+    wrapped(start, module)
+    process = start(module)
+    job.end()
+    assert process.wait(timeout=10) == -signal.SIGKILL
 
 
 def test_end_removes_files(job: Job, start: Start, tmp_path: Path) -> None:
