@@ -39,7 +39,7 @@ from ansible_collections.cargohold.ecr.tests.support.stand_in import (
     listening,
 )
 
-CLOUDS: dict[str, Callable[[], AbstractContextManager[StandIn | ministack.MiniStack]]] = {
+CLOUDS: dict[str, Callable[[], AbstractContextManager[StandIn]]] = {
     "localstack": localstack.running,
     "ministack": ministack.running,
 }
