@@ -180,6 +180,8 @@ class Follower:
         changed = watch.see(stack, self._time.clock())
         if job:
             watch.hear(job)
+        if stack and not watch.begun and watch.asks_events and self._has_new_operation(watch, stack):
+            watch.begin(self._time.clock())
         if watch.is_over or stack is None or not watch.begun:
             return
         if stack.status.is_moving:
@@ -196,6 +198,15 @@ class Follower:
             return
         self._reporter.status(watch)
         watch.conclude(self._time.clock())
+
+    def _has_new_operation(self, watch: Watch, stack: Stack) -> bool:
+        """Whether an operation on the stack began since it was looked at before."""
+        before = watch.target.before
+        with suppress(Denied):
+            pages = _stacks.event_pages(self._cloudformation, stack)
+            new = self._newest(pages, lambda event: before is not None and event.event_id == before.last_event_id)
+            return any(event.begins_operation for event in new)
+        return False
 
     def _read_events(self, watch: Watch) -> bool:
         """Read a stack's new events; whether that worked."""

@@ -60,11 +60,12 @@ class Before:
     status: str | None = None
     updated: str | None = None
     deleted: str | None = None
+    last_event_id: str | None = None
 
     @classmethod
     def from_result(cls, stack: Mapping[str, Any]) -> Before:
         """From the return value C(stack) of C(stack_plan); an empty one means that there was no stack."""
-        return cls(**{name: stack.get(name) for name in ("stack_id", "status", "updated", "deleted")})
+        return cls(**{name: stack.get(name) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,19 @@ class Watch:
         )
 
     @property
+    def asks_events(self) -> bool:
+        """Whether the job is over and the stack's times do not show its operation, so that only the events can."""
+        before = self.target.before
+        return self.idle_looks > 0 and not self.is_over and before is not None and before.last_event_id is not None
+
+    def begin(self, now: float) -> None:
+        """Take note that the operation was seen."""
+        self.begun = True
+        self.begun_at = now
+        if self.stack:
+            self.mark = self.stack.deleted if self.target.operation is Operation.DELETE else self.stack.updated
+
+    @property
     def tells_by_events(self) -> bool:
         """Whether the stack is moving as far as its events tell, too, so that they are enough to follow it by."""
         told = self._told
@@ -168,9 +182,7 @@ class Watch:
             return True
         self.stack = stack
         if not self.begun and self._has_begun(stack):
-            self.begun = True
-            self.begun_at = now
-            self.mark = stack.deleted if self.target.operation is Operation.DELETE else stack.updated
+            self.begin(now)
             return True
         return previous is None or previous.status is not stack.status
 
@@ -286,6 +298,7 @@ class Watch:
             "reason": self.reason,
             "failures": [failure.as_result() for failure in self.failures],
             "events": [event.as_result() for event in self.events],
+            "last_event_id": self.events[-1].event_id if self.events else None,
             "started": iso(self.events[0].time) if self.events else None,
             "ended": iso(self.events[-1].time) if self.events and self.settled_at is not None else None,
             "elapsed": round(max(0.0, end - self.begun_at), 3) if self.begun else 0.0,

@@ -31,7 +31,7 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import (
     decide_absent,
     decide_present,
 )
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Denied, Refused
 from ansible_collections.cargohold.ecr.plugins.module_utils._following import Follower
 from ansible_collections.cargohold.ecr.plugins.module_utils._identity import Caller
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import (
@@ -71,6 +71,7 @@ class Plan:
 
     caller: Caller | None = None
     stack: Stack | None = None
+    last_event_id: str | None = None
     held: list[Resource] = field(default_factory=list)
     principal: Principal | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class Plan:
             "region": caller.region if caller else None,
             "partition": caller.partition if caller else None,
             "caller_arn": caller.arn if caller else None,
-            "stack": self.stack.as_result() if self.stack else {},
+            "stack": {**self.stack.as_result(), "last_event_id": self.last_event_id} if self.stack else {},
             "notification_arns": list(self.stack.notification_arns) if self.stack else [],
             "principal": principal.arn if principal else None,
             "principal_found": principal.found if principal else False,
@@ -225,8 +226,19 @@ def _decide(task: Task, clients: Clients, plan: Plan, decide: Callable[[Stack | 
         stack = plan.stack = _stacks.describe(clients("cloudformation"), task.params["stack_name"])
         decision = decide(stack)
         if decision.action is not Action.WAIT or task.check_mode or stack is None:
+            if decision.changes_something and stack is not None:
+                plan.last_event_id = _last_event_id(clients, stack)
             return decision
         _await(task, stack, max(0.0, deadline - task.time.clock()))
+
+
+def _last_event_id(clients: Clients, stack: Stack) -> str | None:
+    """What the stack's newest event is, so that a new operation can be told from the one before by more than times."""
+    try:
+        events, _more = next(_stacks.event_pages(clients("cloudformation"), stack))
+    except Denied:
+        return None
+    return events[0].event_id if events else None
 
 
 def _await(task: Task, stack: Stack, timeout: float) -> None:

@@ -906,3 +906,26 @@ def test_verdict_is_the_last_true_state(
     else:
         assert watch.outcome in (Outcome.TIMED_OUT, Outcome.UNREADABLE)
         assert fake_time.elapsed >= timeout
+
+
+# --- An operation that the stack's times do not show -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("newest_before", "outcome"),
+    [pytest.param("1", Outcome.SUCCEEDED, id="new events"), pytest.param("3", Outcome.FAILED, id="no new events")],
+)
+def test_operation_that_only_the_events_show(fake_time: FakeTime, newest_before: str, outcome: str) -> None:
+    """Where a job says that it changed the stack and the stack's times do not, its events decide."""
+    told = [
+        {**event("UPDATE_COMPLETE", at=0), "EventId": "1"},
+        {**event("UPDATE_IN_PROGRESS", at=1), "EventId": "2"},
+        {**event("UPDATE_COMPLETE", at=2), "EventId": "3"},
+    ]
+    cloudformation = FakeClient(
+        fake_time, describe_stacks=stacks(stack("UPDATE_COMPLETE")), describe_stack_events=events(*told)
+    )
+    before = Before(stack_id(), "UPDATE_COMPLETE", last_event_id=newest_before)
+    job = FakeJob(fake_time, (0.0, JobReport(JobState.ENDED, changed=True, message="Stack UPDATE complete")))
+    watch = follow(cloudformation, fake_time, Target(stack_id(), UPDATE, before), job=job).watches[0]
+    assert watch.outcome == outcome

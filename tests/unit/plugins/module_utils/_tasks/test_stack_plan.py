@@ -80,6 +80,7 @@ def task(
         "iam": {"get_user": {"User": {"UserName": "alice", "Path": "/team/", "Arn": ALICE}}},
         "cloudformation": {
             "describe_stacks": no_stack(),
+            "describe_stack_events": events(event("CREATE_IN_PROGRESS"), event("CREATE_COMPLETE", at=1)),
             "list_stack_resources": resources(resource()),
             "get_template": {"TemplateBody": TEMPLATE},
         },
