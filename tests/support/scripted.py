@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -211,9 +212,12 @@ def answer_of(
     :raises NeverEnds: it would wait for ever.
     """
     namespace, collection, name = module.split(".")
+    path = f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}"
+    # Another test may have imported it, to look at its documentation.
+    sys.modules.pop(path, None)
     arguments = {**CONNECTION, **options, "_ansible_check_mode": check_mode, "_ansible_remote_tmp": "/tmp"}  # noqa: S108
     capsys.readouterr()
     with patch_module_args(arguments), _on_stage(script), pytest.raises(SystemExit):
-        runpy.run_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}", run_name="__main__")
+        runpy.run_module(path, run_name="__main__")
     answer: dict[str, Any] = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     return answer
