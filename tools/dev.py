@@ -38,7 +38,7 @@ NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL
 COLLECTIONS_NOT_TO_COMPILE = r"/ansible_collections/(?!amazon/|ansible/|cargohold/)"
 
 # Other folders of the checkout are the source.
-MADE_BY_TOOLS = (".venv", ".venv-localstack", ".cache", ".ansible")
+MADE_BY_TOOLS = (".venv", ".venv-benchmarks", ".venv-localstack", ".cache", ".ansible")
 
 
 class SetupError(Exception):
@@ -87,6 +87,7 @@ TOOLS = Environment(CHECKOUT / ".venv", CHECKOUT / "requirements.txt", linked=Tr
 LOCALSTACK = Environment(
     CHECKOUT / ".venv-localstack", CHECKOUT / "tests" / "localstack" / "requirements.txt", linked=False
 )
+BENCHMARKS = Environment(CHECKOUT / ".venv-benchmarks", CHECKOUT / "benchmarks" / "requirements.txt", linked=True)
 
 
 def surroundings(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -228,6 +229,15 @@ def localstack_env(_arguments: Sequence[str]) -> int:
     return 0
 
 
+def benchmark(arguments: Sequence[str]) -> NoReturn:
+    """Measure beside others: tools/dev benchmark following, or playbooks."""
+    if not arguments:
+        raise SetupError("Which benchmark is to be run? For example: tools/dev benchmark following")
+    provide(BENCHMARKS)
+    name, *options = arguments
+    _become([TOOLS.commands / "python", CHECKOUT / "benchmarks" / f"{name}.py", *options])
+
+
 def demo(arguments: Sequence[str]) -> NoReturn:
     """Show a deployment and a teardown, on a stand-in for AWS."""
     _become([TOOLS.commands / "python", CHECKOUT / "tools" / "demo.py", *arguments])
@@ -259,7 +269,12 @@ def lock(_arguments: Sequence[str]) -> int:
     compiling = [uv, "pip", "compile", "--quiet", "--upgrade", "--python-version", "3.12"]
     plain = ["--generate-hashes", "--no-header", "--no-annotate"]
     # LocalStack's release does not work with packages that came after it.
-    for environment, options in ((TOOLS, ["--universal"]), (LOCALSTACK, ["--exclude-newer", "2026-02-28"])):
+    recipes = (
+        (TOOLS, ["--universal"]),
+        (BENCHMARKS, ["--universal"]),
+        (LOCALSTACK, ["--exclude-newer", "2026-02-28"]),
+    )
+    for environment, options in recipes:
         source = environment.lock.with_suffix(".in")
         command = [*compiling, *options, *plain, str(source), "-o", str(environment.lock)]
         if subprocess.run(command, env=surroundings(), cwd=CHECKOUT, check=False).returncode != 0:
@@ -282,6 +297,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "test": test,
     "check": check,
     "run": run,
+    "benchmark": benchmark,
     "localstack-env": localstack_env,
     "lock": lock,
     "clean": clean,
