@@ -106,8 +106,13 @@ def start(name: str, folder: Path) -> bool:
     """Have a stand-in that answers, and a note of it.
 
     :returns: whether that took anything.
-    :raises DidNotStart: the stand-in did not start, or the one that was named does not answer.
+    :raises DidNotStart: the stand-in did not start, the one that was named does not answer, or a profile is in the way.
     """
+    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        if os.environ.get(variable):
+            raise DidNotStart(
+                f"{variable} is set, and stands in the way of other credentials: env -u {variable} molecule …"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.json"
     known, own = Note.read(file), os.environ.get(f"{name.upper()}_ENDPOINT")

@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.cargohold.ecr.tests.support import background
 from ansible_collections.cargohold.ecr.tests.support.background import Note
-from ansible_collections.cargohold.ecr.tests.support.stand_in import REGION, SECONDS_BETWEEN_LOOKS, client
+from ansible_collections.cargohold.ecr.tests.support.stand_in import REGION, SECONDS_BETWEEN_LOOKS, answers, client
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TEMPLATE = (CHECKOUT / "files" / "ecr.yml").read_text()
@@ -165,7 +165,7 @@ def main() -> None:
         # The stand-in of an earlier run may have ended since.
         background.start(chosen.name, chosen.folder)
     note = Note.read(chosen.folder / f"{chosen.name}.json")
-    if note is None:
+    if note is None or not answers(note.endpoint):
         print("nobody is there")
         return
     scenery = Scenery(note, chosen.account)
