@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +17,8 @@ import pytest
 
 from ansible_collections.cargohold.ecr.tests.support import background
 from ansible_collections.cargohold.ecr.tests.support.background import Note, Process
-from ansible_collections.cargohold.ecr.tests.support.scenery import PARAMETERS, SLOW, Scenery
-from ansible_collections.cargohold.ecr.tests.support.stand_in import HOST, DidNotStart
+from ansible_collections.cargohold.ecr.tests.support.scenery import PARAMETERS, TEMPLATE, Scenery
+from ansible_collections.cargohold.ecr.tests.support.stand_in import HOST
 
 ACCOUNT = "100000000042"
 
@@ -27,6 +30,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(variable, raising=False)
     yield tmp_path
     background.stop_all(tmp_path)
+
+
+def start(folder: Path, **variables: str) -> str:
+    """Run the command that starts MiniStack; what it says, or why it did not."""
+    done = subprocess.run(
+        [sys.executable, "-m", background.__name__, "start", folder, "ministack"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (done.stdout if done.returncode == 0 else done.stderr).strip()
 
 
 def note_in(folder: Path) -> Note:
@@ -45,62 +60,65 @@ def process_of(process: Process | None) -> psutil.Process:
 
 def test_started_once_and_stopped(folder: Path) -> None:
     """A second start leaves it as it is; the stop ends both processes, and a second stop finds nothing to do."""
-    assert background.start("ministack", folder)
+    assert start(folder) == "started"
     note = note_in(folder)
-    assert not background.start("ministack", folder)
+    assert start(folder) == "running already"
     assert note_in(folder) == note
     assert {host for host, _port in background.addresses(folder)} == {HOST}
-    processes = [process_of(note.keeper), process_of(note.stand_in)]
     assert background.stop_all(folder)
-    assert not [process for process in processes if process.is_running()]
+    assert not [process for process in (note.keeper, note.stand_in) if process and process.find()]
     assert not background.stop_all(folder)
 
 
 def test_started_again_after_its_death(folder: Path) -> None:
     """What was killed, as by a restart of the machine, is started anew, though there is a note of it."""
-    background.start("ministack", folder)
+    start(folder)
     dead = note_in(folder)
     for process in (process_of(dead.keeper), process_of(dead.stand_in)):
         process.kill()
-        psutil.wait_procs([process], timeout=10)
-    assert background.start("ministack", folder)
+    assert start(folder) == "started"
     assert note_in(folder).stand_in != dead.stand_in
 
 
-def test_own_stand_in_is_left_alone(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_stand_in_is_left_alone(folder: Path, tmp_path: Path) -> None:
     """Somebody's own, named by its endpoint, is used and not stopped."""
-    background.start("ministack", folder)
+    start(folder)
     own = note_in(folder)
-    monkeypatch.setenv("MINISTACK_ENDPOINT", own.endpoint)
     other = tmp_path / "other"
-    assert background.start("ministack", other)
+    assert start(other, MINISTACK_ENDPOINT=own.endpoint) == "started"
     note = note_in(other)
     assert (note.endpoint, note.keeper, note.stand_in) == (own.endpoint, None, None)
     assert background.stop_all(other)
     assert process_of(own.stand_in).is_running()
 
 
-def test_own_stand_in_has_to_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody answers, one sentence says so."""
-    monkeypatch.setenv("MINISTACK_ENDPOINT", f"http://{HOST}:1")
-    with pytest.raises(DidNotStart, match=rf"^Nobody answers at http://{HOST}:1: start ministack there, or unset"):
-        background.start("ministack", folder)
+SENTENCES = {
+    "nobody-answers": (
+        {"MINISTACK_ENDPOINT": f"http://{HOST}:1"},
+        f"Nobody answers at http://{HOST}:1: start ministack there, or unset MINISTACK_ENDPOINT.",
+    ),
+    "profile": (
+        {"AWS_PROFILE": "production"},
+        "AWS_PROFILE is set, and stands in the way of other credentials: env -u AWS_PROFILE molecule …",
+    ),
+}
 
 
-def test_profile_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A profile would be taken before the stand-in's credentials."""
-    monkeypatch.setenv("AWS_PROFILE", "production")
-    with pytest.raises(DidNotStart, match=r"^AWS_PROFILE is set"):
-        background.start("ministack", folder)
+@pytest.mark.parametrize(("variables", "sentence"), SENTENCES.values(), ids=SENTENCES.keys())
+def test_refused(variables: dict[str, str], sentence: str, folder: Path) -> None:
+    """What cannot work is told in one sentence."""
+    assert start(folder, **variables) == sentence
 
 
-def test_account_is_emptied_in_the_middle_of_something(folder: Path) -> None:
-    """A scenario that was interrupted while a stack was being created leaves nothing behind."""
-    background.start("ministack", folder)
+def test_account_is_emptied(folder: Path) -> None:
+    """What an interrupted scenario left is gone, images and users too; where there is nothing, nothing is done."""
+    start(folder)
     scenery = Scenery(note_in(folder), ACCOUNT)
     cloudformation = scenery.client("cloudformation")
     scenery.people_come()
-    cloudformation.create_stack(StackName="payments-api", TemplateBody=SLOW, Parameters=PARAMETERS)
+    cloudformation.create_stack(StackName="payments-api", TemplateBody=TEMPLATE, Parameters=PARAMETERS)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="payments-api", WaiterConfig={"Delay": 0})
+    scenery.push("payments-api")
     assert scenery.empty()
     assert cloudformation.describe_stacks()["Stacks"] == []
     assert scenery.client("ecr").describe_repositories()["repositories"] == []

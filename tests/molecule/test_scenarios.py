@@ -50,6 +50,8 @@ class Molecule:
             "MOLECULE_CLOUD": self.cloud,
             "MOLECULE_EPHEMERAL_DIRECTORY": str(self.folder / "molecule"),
             "NO_COLOR": "1",
+            # Ctrl-C kills this process without giving it time to tidy up, where there are several of pytest.
+            "STAND_IN_OWNER": str(os.getpid()),
             **{name: os.environ[name] for name in (endpoint,) if name in os.environ},
         }
         done = subprocess.run(

@@ -6,7 +6,7 @@
 
 C(start) leaves a keeper behind, a process that has the stand-in running until it is told to end, and a note of it in a
 folder. Where somebody has a stand-in already, named by C(LOCALSTACK_ENDPOINT) or C(MINISTACK_ENDPOINT), that one is noted
-instead, and is neither started nor stopped.
+instead, and is neither started nor stopped. With C(STAND_IN_OWNER), the stand-in ends with that process at the latest.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ CLOUDS: dict[str, Callable[[], AbstractContextManager[StandIn]]] = {
     "localstack": localstack.running,
     "ministack": ministack.running,
 }
+
+# A test that was killed leaves a stand-in for so long.
+SECONDS_BETWEEN_LOOKS_AT_OWNER = 1.0
 
 # The keeper ends after its stand-in.
 SECONDS_FOR_KEEPER = 2 * SECONDS_TO_STOP
@@ -162,8 +165,10 @@ def keep(name: str, folder: Path) -> NoReturn:
             stand_in=Process.of(stand_in.pid),
         )
         note.write(folder / f"{name}.json")
-        while True:
-            signal.pause()
+        owner = os.environ.get("STAND_IN_OWNER")
+        while not owner or psutil.pid_exists(int(owner)):
+            time.sleep(SECONDS_BETWEEN_LOOKS_AT_OWNER)
+    sys.exit()
 
 
 def stop(file: Path) -> bool:
