@@ -18,9 +18,10 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Trans
 T = TypeVar("T")
 
 # Seconds between two looks: at least the one, and a tenth of the time that the operation has taken so far, at most the
-# other. What takes T seconds is so seen to end within max(0.5 s, T/10), with 16 looks for 8 s and 38 for a minute.
+# other. What takes T seconds is so seen to end within max(0.5 s, T/10), at the latest 5 s after it, with 16 looks for 8 s
+# and 38 for a minute.
 SHORTEST_INTERVAL = 0.5
-LONGEST_INTERVAL = 15.0
+LONGEST_INTERVAL = 5.0
 SHARE_OF_ELAPSED = 0.1
 
 # Seconds to wait after looks that failed, doubling; the throttled ones are what users of AWS report as sound.

@@ -40,13 +40,13 @@ def failing(*problems: Exception | None) -> Callable[[], bool]:
 
 @given(st.floats(0.1, 300.0))
 def test_seen_soon(settles_at: float) -> None:
-    """What takes T seconds is seen to settle within max(0.5 s, T/10)."""
+    """What takes T seconds is seen to settle within max(0.5 s, T/10), and within 5 s."""
     ending = follow(FakeTime(), settles_at)
     assert ending.settled
-    assert ending.elapsed - settles_at <= max(0.5, settles_at / 10) + 1e-9
+    assert ending.elapsed - settles_at <= min(5.0, max(0.5, settles_at / 10)) + 1e-9
 
 
-@pytest.mark.parametrize(("settles_at", "looks"), [(8.0, 20), (60.0, 40), (300.0, 60)])
+@pytest.mark.parametrize(("settles_at", "looks"), [(8.0, 20), (60.0, 40), (300.0, 90)])
 def test_few_looks(settles_at: float, looks: int) -> None:
     """What takes long is not looked at often."""
     assert follow(FakeTime(), settles_at).looks <= looks
@@ -54,7 +54,7 @@ def test_few_looks(settles_at: float, looks: int) -> None:
 
 @pytest.mark.parametrize(
     ("elapsed", "seconds"),
-    [(0.0, 0.5), (5.0, 0.5), (60.0, 6.0), (150.0, 15.0), (86_400.0, 15.0)],
+    [(0.0, 0.5), (5.0, 0.5), (20.0, 2.0), (60.0, 5.0), (86_400.0, 5.0)],
 )
 def test_interval(elapsed: float, seconds: float) -> None:
     """The interval is a tenth of what has passed, within bounds."""
