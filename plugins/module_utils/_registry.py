@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ class Repository:
     registry_id: str
     created: datetime | None
     tag_mutability: str
+    exclusion_filters: tuple[str, ...]
     scan_on_push: bool
     encryption: Mapping[str, str]
 
@@ -41,6 +42,7 @@ class Repository:
             "registry_id": self.registry_id,
             "created": iso(self.created),
             "image_tag_mutability": self.tag_mutability,
+            "image_tag_mutability_exclusion_filters": list(self.exclusion_filters),
             "scan_on_push": self.scan_on_push,
             "encryption": dict(self.encryption),
         }
@@ -116,6 +118,48 @@ def images(ecr: Any, name: str) -> Images:
     )
 
 
+def set_policy(ecr: Any, name: str, document: Mapping[str, Any] | None) -> None:
+    """SetRepositoryPolicy, or DeleteRepositoryPolicy for C(None)."""
+    with told(f"set the policy of the repository {name}"):
+        if document is None:
+            ecr.delete_repository_policy(repositoryName=name)
+        else:
+            ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(document))
+
+
+def set_lifecycle_policy(ecr: Any, name: str, document: Mapping[str, Any] | None) -> None:
+    """PutLifecyclePolicy, or DeleteLifecyclePolicy for C(None)."""
+    with told(f"set the lifecycle policy of the repository {name}"):
+        if document is None:
+            ecr.delete_lifecycle_policy(repositoryName=name)
+        else:
+            ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(document))
+
+
+def set_tag_mutability(ecr: Any, name: str, mutability: str, filters: Sequence[str]) -> None:
+    """PutImageTagMutability."""
+    excluded = [{"filterType": "WILDCARD", "filter": each} for each in filters]
+    # An older botocore does not know the filters, so they are only named where there are some.
+    named = {"imageTagMutabilityExclusionFilters": excluded} if excluded else {}
+    with told(f"set the tag mutability of the repository {name}"):
+        ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability=mutability, **named)
+
+
+def set_scan_on_push(ecr: Any, name: str, scan: bool) -> None:
+    """PutImageScanningConfiguration."""
+    with told(f"set the scanning of the repository {name}"):
+        ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration={"scanOnPush": scan})
+
+
+def set_tags(ecr: Any, arn: str, wanted: Mapping[str, str], unwanted: Sequence[str]) -> None:
+    """TagResource and UntagResource."""
+    with told(f"set the tags of {arn}"):
+        if wanted:
+            ecr.tag_resource(resourceArn=arn, tags=[{"Key": key, "Value": value} for key, value in wanted.items()])
+        if unwanted:
+            ecr.untag_resource(resourceArn=arn, tagKeys=list(unwanted))
+
+
 def _repository(answer: Mapping[str, Any]) -> Repository:
     encryption = answer.get("encryptionConfiguration") or {}
     return Repository(
@@ -125,6 +169,7 @@ def _repository(answer: Mapping[str, Any]) -> Repository:
         registry_id=answer["registryId"],
         created=answer.get("createdAt"),
         tag_mutability=answer.get("imageTagMutability", "MUTABLE"),
+        exclusion_filters=tuple(each["filter"] for each in answer.get("imageTagMutabilityExclusionFilters") or []),
         scan_on_push=bool((answer.get("imageScanningConfiguration") or {}).get("scanOnPush", False)),
         encryption={
             key: value

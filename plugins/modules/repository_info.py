@@ -13,6 +13,7 @@ short_description: Read ECR repositories, and check what their policies grant
 description:
   - Tells what there is to know about ECR repositories, as ECR itself tells it.
   - With O(principal), it fails unless every repository's policy grants that user or role all that pushing and pulling takes.
+  - With O(expected), it fails unless the repository is what is expected. With either, it reads only what that takes.
   - Where the caller may not read a part, that part is none, and there is a warning.
 options:
   names:
@@ -27,6 +28,16 @@ options:
       - The ARN of a user or role that must be able to push and pull by the repositories' own policies.
       - A statement with a condition does not count as a grant, nor does one to the whole account.
     type: str
+  expected:
+    description:
+      - What the one repository has to be, as RV(cargohold.ecr.stack_plan#module:expected) tells it. What it does not mention may be anything.
+      - The policy is compared by meaning, and so is the lifecycle policy. What deleting the repository would do to its images is not told by ECR.
+    type: dict
+  stack:
+    description:
+      - The stack that the one repository belongs to, as RV(cargohold.ecr.stack_status#module:stacks) tells it.
+      - RV(repositories[].differences) then tells where the repository is not what the stack was deployed with; the task does not fail because of it.
+    type: dict
 author:
   - The cargohold.ecr contributors (@cargohold)
 extends_documentation_fragment:
@@ -88,6 +99,11 @@ repositories:
       returned: when it exists
       type: str
       sample: MUTABLE
+    image_tag_mutability_exclusion_filters:
+      description: The patterns of tags that are excepted from that.
+      returned: when it exists
+      type: list
+      elements: str
     scan_on_push:
       description: Whether images are scanned when they are pushed, as far as the repository decides it.
       returned: when it exists
@@ -129,6 +145,13 @@ repositories:
       returned: when it exists
       type: dict
       sample: {"count": 3, "bytes": 41000000, "last_pushed": "2026-11-23T21:41:00.000Z", "last_pulled": null}
+    differences:
+      description:
+        - Where the repository is not as O(expected), or not as the O(stack) was deployed, each with C(what), C(asked), C(live) and a sentence, C(message).
+        - None without either.
+      returned: when it exists
+      type: list
+      elements: dict
 count:
   description: The number of RV(repositories).
   returned: always

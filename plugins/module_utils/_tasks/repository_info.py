@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _registry
+from ansible_collections.cargohold.ecr.plugins.module_utils._content import differences, expected
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Denied, Refused
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import repository_name_problem
 from ansible_collections.cargohold.ecr.plugins.module_utils._policy import (
@@ -27,13 +27,16 @@ T = TypeVar("T")
 ARGUMENT_SPEC: dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "required": True, "aliases": ["name"]},
     "principal": {"type": "str"},
+    "expected": {"type": "dict"},
+    "stack": {"type": "dict"},
 }
 
 
 def run(task: Task) -> dict[str, Any]:
     """Read the repositories; one result for each name, in order.
 
-    :raises CargoholdError: when C(principal) was given and is not granted to push and pull.
+    :raises CargoholdError: when C(principal) was given and is not granted to push and pull, or C(expected) was given and
+        something differs.
     """
     names = [str(name) for name in task.params["names"]]
     if not names:
@@ -42,35 +45,75 @@ def run(task: Task) -> dict[str, Any]:
         problem = repository_name_problem(name)
         if problem:
             raise Refused(problem)
+    principal, expectation = task.params["principal"], _expectation(task.params, names)
     ecr = task.clients()("ecr")
-    principal = task.params["principal"]
-    found = [_read(task, ecr, name, principal) for name in names]
+    found = [_read(task, ecr, name, principal, expectation) for name in names]
     result = {"changed": False, "repositories": found, "count": len(found)}
-    if principal:
-        problems = [_grant_problem(each, principal) for each in found]
-        if any(problems):
-            raise CargoholdError(" ".join(filter(None, problems)), **result)
+    problems = [_grant_problem(each, principal) for each in found] if principal else []
+    if task.params["expected"]:
+        problems += [_difference_problem(each) for each in found]
+    if any(problems):
+        raise CargoholdError(" ".join(dict.fromkeys(filter(None, problems))), **result)
     return result
 
 
-def _read(task: Task, ecr: Any, name: str, principal: str | None) -> dict[str, Any]:
+def _expectation(params: Mapping[str, Any], names: list[str]) -> dict[str, Any] | None:
+    """What is expected of the repository, as it was given, or as its stack was deployed; C(None) where nothing is."""
+    given, stack = params["expected"], params["stack"]
+    if not given and not stack:
+        return None
+    if len(names) != 1 or (given and stack):
+        raise Refused("What is expected is that of one repository: give one name, and either expected or its stack.")
+    if given:
+        return {**given, "name": names[0]}
+    partition, _service, region, account = stack["stack_id"].split(":")[1:5]
+    return expected(
+        stack["parameters"],
+        stack_name=stack["name"],
+        account=account,
+        partition=partition,
+        region=region,
+        tags=stack["tags"],
+    )
+
+
+def _read(
+    task: Task, ecr: Any, name: str, principal: str | None, expectation: Mapping[str, Any] | None
+) -> dict[str, Any]:
     repository = _registry.describe(ecr, name)
     if repository is None:
         return {"name": name, "exists": False}
+    judged = bool(principal or task.params["expected"])
+
+    def read(part: str, call: Callable[[], T]) -> T | None:
+        """What is judged has to be known; else what may not be read is left out."""
+        if not judged:
+            return _if_allowed(task, call)
+        return call() if part == "policy" or part in (expectation or {}) else None
+
     # Without a policy nobody is granted anything; where it may not be read, nothing is known.
-    read_policy = partial(_registry.policy, ecr, name)
-    policy = (read_policy() or {}) if principal else _if_allowed(task, lambda: read_policy() or {})
-    return {
+    policy = read("policy", lambda: _registry.policy(ecr, name) or {})
+    found = {
         **repository.as_result(),
         "exists": True,
         "policy": policy or None,
         "granted_principals": None if policy is None else list(granted_principals(policy)),
         "deleted_principals": None if policy is None else list(deleted_principals(policy)),
         "missing_actions": list(missing_actions(policy or {}, principal)) if principal else None,
-        "lifecycle_policy": _if_allowed(task, lambda: _registry.lifecycle_policy(ecr, name)),
-        "tags": _if_allowed(task, lambda: _registry.tags(ecr, repository.arn)),
-        "images": _if_allowed(task, lambda: _registry.images(ecr, name).as_result()),
+        "lifecycle_policy": read("lifecycle_policy", lambda: _registry.lifecycle_policy(ecr, name)),
+        "tags": read("tags", lambda: _registry.tags(ecr, repository.arn)),
+        "images": read("images", lambda: _registry.images(ecr, name).as_result()),
     }
+    return {**found, "differences": _differences(expectation, found, policy) if expectation else None}
+
+
+def _differences(
+    expectation: Mapping[str, Any], found: Mapping[str, Any], policy: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Where the repository is not as expected, as far as it could be read."""
+    unread = {"policy"} if policy is None else set()
+    unread |= {"tags"} if found["tags"] is None else set()
+    return differences({what: asked for what, asked in expectation.items() if what not in unread}, found)
 
 
 def _if_allowed(task: Task, read: Callable[[], T]) -> T | None:
@@ -96,3 +139,10 @@ def _grant_problem(repository: dict[str, Any], principal: str) -> str | None:
         else ""
     )
     return f"The policy of {name} does not grant {', '.join(missing)} to {principal}.{why}"
+
+
+def _difference_problem(repository: dict[str, Any]) -> str | None:
+    if not repository["exists"]:
+        return f"The repository {repository['name']} does not exist."
+    told = " ".join(each["message"] for each in repository["differences"])
+    return f"{told} If somebody changed it in ECR, repair_drift=true sets it to what was asked for." if told else None
