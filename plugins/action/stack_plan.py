@@ -17,5 +17,6 @@ class ActionModule(AwsAction):
     RUN = staticmethod(run)
 
     def prepare_arguments(self) -> None:
-        """Read the template, which is a file of the controller wherever the module runs."""
+        """Read the templates, which are files of the controller wherever the module runs."""
         self.read_local_file("template", into="template_body")
+        self.read_local_file("login_template", into="login_template_body")

@@ -16,6 +16,7 @@ from typing import Any
 from ansible.module_utils.common.text.formatters import bytes_to_human
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _identity, _registry, _stacks
+from ansible_collections.cargohold.ecr.plugins.module_utils._changes import Change, foreseen_replacement
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import Clients
 from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import removed_resources
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
@@ -26,10 +27,16 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
 )
 from ansible_collections.cargohold.ecr.plugins.module_utils._identity import Caller
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import split_iam_user
-from ansible_collections.cargohold.ecr.plugins.module_utils._records import Resource, Stack
+from ansible_collections.cargohold.ecr.plugins.module_utils._records import REPOSITORY_TYPE, Resource, Stack
 from ansible_collections.cargohold.ecr.plugins.module_utils._template import Template
 
 Warn = Callable[[str], None]
+
+# How amazon.aws.cloudformation takes a parameter that stays as it is.
+_KEPT = {"use_previous_value": True}
+
+# What files/login.yml declares.
+LOGIN_RESOURCES = frozenset({"LoginUsersPolicy", "LoginRolesPolicy"})
 
 # The parameter of files/ecr.yml that lets CloudFormation delete a repository that holds images.
 EMPTYING_PARAMETER = "EmptyOnDelete"
@@ -90,9 +97,42 @@ def resolve_user(clients: Clients, caller: Caller, given: str, warn: Warn) -> Pr
     return Principal(user.arn, user.parameter, found=True)
 
 
-def refuse_taken_repository(clients: Clients, caller: Caller, name: str, warn: Warn) -> None:
+def refuse_account(caller: Caller, wanted: str | None) -> None:
+    """The credentials must be those of the account that is meant.
+
+    :raises Refused: when they are another's.
+    """
+    if wanted and wanted != caller.account:
+        raise Refused(
+            f"These are credentials of the account {caller.account}, and {wanted} is expected: nothing was done. "
+            "Use the other account's, or correct expected_account."
+        )
+
+
+def login_parameters(caller: Caller, arns: Sequence[str]) -> dict[str, str]:
+    """The parameters of files/login.yml, which takes the names of users and roles of the caller's account.
+
+    :param arns: who may push or pull; those of other accounts are left to their own.
+    :raises Refused: when nobody is left.
+    """
+    mine = [arn.split(":", 5)[5] for arn in arns if arn.split(":")[4:5] == [caller.account]]
+    names = {
+        kind: ",".join(dict.fromkeys(each.rsplit("/", 1)[1] for each in mine if each.startswith(f"{kind}/")))
+        for kind in ("user", "role")
+    }
+    if not any(names.values()):
+        raise Refused(
+            f"grant_login is for users and roles of the account {caller.account}, and none of them may push or pull: "
+            "name one, or leave it out."
+        )
+    return {"LoginUsers": names["user"], "LoginRoles": names["role"]}
+
+
+def refuse_taken_repository(clients: Clients, caller: Caller, stack_name: str, name: str, warn: Warn) -> None:
     """A repository that the stack would create must not be there yet: AWS would find out later, and roll back.
 
+    :param stack_name: the stack's name.
+    :param name: the repository's.
     :raises Refused: when it is there, and is not the stack's own.
     """
     try:
@@ -104,26 +144,62 @@ def refuse_taken_repository(clients: Clients, caller: Caller, name: str, warn: W
     except AwsError as problem:
         warn(f"{problem.message} So it is not known whether a repository {name} exists already.")
         return
-    if holder == name:
+    if holder == stack_name:
         return
     belongs = f"belongs to the stack {holder}" if holder else "belongs to no stack"
     raise Refused(
         f"The repository {name} exists already in {caller.account}/{caller.region} and {belongs}, "
-        f"so the stack {name} cannot create it: choose another stack name, or delete or import the repository."
+        f"so the stack {stack_name} cannot create it: choose another name, or delete or import the repository."
     )
 
 
-def refuse_removal(stack: Stack, held: Sequence[Resource], template: Template) -> None:
+def refuse_removal(stack: Stack, held: Sequence[Resource], template: Template, *, allowed: bool) -> None:
     """A deployment must not take away what a stack holds: the stack is likely to be somebody else's.
 
+    :param allowed: whether a repository may go.
     :raises Refused: when the template lacks something of the stack's.
     """
-    removed = removed_resources(held, list(template.resources))
+    removed = [
+        resource
+        for resource in removed_resources(held, list(template.resources))
+        # What grants the login goes when it is not asked for any more.
+        if resource.logical_id not in LOGIN_RESOURCES and not (allowed and resource.type == REPOSITORY_TYPE)
+    ]
     if removed:
         named = ", ".join(f"{resource.logical_id} ({resource.type})" for resource in removed)
         raise Refused(
             f"Deploying this template to the stack {stack.name} would remove {named}: "
             "the stack is somebody else's, or was made from another template. Choose another stack name."
+        )
+
+
+def refuse_replacement(clients: Clients, stack: Stack, changes: Sequence[Change], *, allowed: bool, warn: Warn) -> None:
+    """A deployment must not take a repository away: a new one of its name, or under another, has none of its images.
+
+    :param allowed: whether it may.
+    :raises Refused: when it would, naming what is at stake.
+    """
+    for change in changes:
+        if not change.takes_repository_away or allowed:
+            continue
+        try:
+            images: _registry.Images | None = _registry.images(clients("ecr"), change.physical_id)
+        except AwsError as problem:
+            warn(problem.message)
+            images = None
+        stake = (
+            "how many images it holds is not known"
+            if images is None
+            else f"it holds {_counted(images, datetime.now(timezone.utc))}"
+            if images.count
+            else "it holds no images"
+        )
+        verb = "remove" if change.action == "Remove" else "replace"
+        raise Refused(
+            f"This deployment would {verb} the repository {change.physical_id}: {foreseen_replacement(change, stack)}. "
+            f"{stake.capitalize()}, and none of them is taken along. "
+            "Leave that as it was, or allow it (allow_replacement: true).",
+            repositories=[Holding(change.physical_id, images).as_result()],
         )
 
 
@@ -170,6 +246,9 @@ def emptying_parameters(stack: Stack, held: Sequence[Resource], template: Templa
         raise Refused(
             f"The stack {stack.name} is {stack.status.value}, so it cannot be told to delete its images: {instead}."
         )
+    if EMPTYING_PARAMETER in stack.parameters:
+        # The deployed template stays, whatever else it declares.
+        return {**dict.fromkeys(stack.parameters, _KEPT), EMPTYING_PARAMETER: "true"}
     fits = (
         template is not None
         and EMPTYING_PARAMETER in template.parameters
@@ -180,7 +259,7 @@ def emptying_parameters(stack: Stack, held: Sequence[Resource], template: Templa
             f"The stack {stack.name} was not made from a template with the parameter {EMPTYING_PARAMETER}, "
             f"so it cannot be told to delete its images: {instead}."
         )
-    kept = {name: {"use_previous_value": True} for name in template.parameters if name in stack.parameters}
+    kept = {name: _KEPT for name in template.parameters if name in stack.parameters}
     return {**kept, EMPTYING_PARAMETER: "true"}
 
 

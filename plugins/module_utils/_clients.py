@@ -81,6 +81,7 @@ _THROTTLING_CODES = frozenset(
 )
 _ABSENCE_CODES = frozenset(
     {
+        "ChangeSetNotFound",
         "ImageNotFoundException",
         "LifecyclePolicyNotFoundException",
         "NoSuchEntity",

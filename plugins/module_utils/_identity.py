@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import told
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Absent
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Absent, AwsError
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,14 @@ def user(iam: Any, name: str) -> User | None:
     except Absent:
         return None
     return User(name=found["UserName"], path=found["Path"], arn=found["Arn"])
+
+
+def may_log_in(iam: Any, arn: str) -> bool | None:
+    """SimulatePrincipalPolicy: whether a user's identity policies allow to log in to ECR; C(None) where that cannot be told."""
+    try:
+        with told(f"find out whether {arn} may log in to ECR"):
+            answer = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["ecr:GetAuthorizationToken"])
+    except AwsError:
+        return None
+    decisions = [each["EvalDecision"] for each in answer["EvaluationResults"]]
+    return all(decision == "allowed" for decision in decisions) if decisions else None

@@ -11,7 +11,9 @@ Every function raises the exceptions of L(_errors); a stack that does not exist 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -119,6 +121,75 @@ def delete_retaining(cloudformation: Any, stack: Stack, logical_ids: Sequence[st
     """DeleteStack, leaving some resources in place, which CloudFormation takes of a stack in DELETE_FAILED only."""
     with told(f"delete the stack {stack.name}"):
         cloudformation.delete_stack(StackName=stack.stack_id, RetainResources=list(logical_ids))
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set, as DescribeChangeSet tells it, all of its pages."""
+
+    status: str
+    reason: str
+    changes: tuple[Mapping[str, Any], ...]
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether it is made, or cannot be made."""
+        return self.status in ("CREATE_COMPLETE", "FAILED")
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it can be executed."""
+        return self.status == "CREATE_COMPLETE"
+
+
+def create_change_set(cloudformation: Any, stack: Stack, name: str, request: Mapping[str, Any]) -> None:
+    """CreateChangeSet, for an update."""
+    with told(f"preview an update of the stack {stack.name}"):
+        cloudformation.create_change_set(
+            StackName=stack.stack_id, ChangeSetName=name, ChangeSetType="UPDATE", **request
+        )
+
+
+def change_set(cloudformation: Any, stack: Stack, name: str) -> ChangeSet:
+    """DescribeChangeSet, every page of it, with the properties' values where botocore (from 1.34.84) knows them."""
+    request: dict[str, Any] = {"StackName": stack.stack_id, "ChangeSetName": name}
+    known = cloudformation.meta.service_model.operation_model("DescribeChangeSet").input_shape.members
+    if "IncludePropertyValues" in known:
+        request["IncludePropertyValues"] = True
+    changes: list[Mapping[str, Any]] = []
+    while True:
+        with told(f"read the preview of an update of the stack {stack.name}"):
+            answer = cloudformation.describe_change_set(**request)
+        changes += answer.get("Changes") or []
+        if not answer.get("NextToken"):
+            return ChangeSet(answer["Status"], answer.get("StatusReason") or "", tuple(changes))
+        request["NextToken"] = answer["NextToken"]
+
+
+def delete_change_set(cloudformation: Any, stack: Stack, name: str) -> None:
+    """DeleteChangeSet."""
+    with told(f"delete the change set {name}"):
+        cloudformation.delete_change_set(StackName=stack.stack_id, ChangeSetName=name)
+
+
+def stack_policy(cloudformation: Any, stack: Stack) -> dict[str, Any] | None:
+    """GetStackPolicy; C(None) where there is none."""
+    with told(f"read the stack policy of {stack.name}"):
+        body = cloudformation.get_stack_policy(StackName=stack.stack_id).get("StackPolicyBody")
+    policy: dict[str, Any] | None = json.loads(body) if body else None
+    return policy
+
+
+def set_stack_policy(cloudformation: Any, stack: Stack, policy: Mapping[str, Any]) -> None:
+    """SetStackPolicy."""
+    with told(f"set the stack policy of {stack.name}"):
+        cloudformation.set_stack_policy(StackName=stack.stack_id, StackPolicyBody=json.dumps(policy))
+
+
+def set_termination_protection(cloudformation: Any, stack: Stack, protected: bool) -> None:
+    """UpdateTerminationProtection."""
+    with told(f"set the termination protection of {stack.name}"):
+        cloudformation.update_termination_protection(StackName=stack.stack_id, EnableTerminationProtection=protected)
 
 
 def _stack(answer: Mapping[str, Any]) -> Stack:

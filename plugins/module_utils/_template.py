@@ -66,6 +66,24 @@ class Template:
             and not any(kind.startswith("AWS::SSM::") for kind in kinds)
         )
 
+    def merged(self, other: Template) -> Template:
+        """The template with all that another one declares besides, as JSON.
+
+        :raises Refused: when both declare something of the same name.
+        """
+        sections = ("Parameters", "Conditions", "Resources", "Outputs")
+        document = dict(self.document)
+        for section in sections:
+            mine, theirs = document.get(section) or {}, other.document.get(section) or {}
+            twice = sorted(set(mine) & set(theirs))
+            if twice:
+                raise Refused(
+                    f"The template declares {', '.join(twice)}, which the one for logging in declares, too: rename it."
+                )
+            if theirs:
+                document[section] = {**mine, **theirs}
+        return Template(json.dumps(document, indent=2), document)
+
     def effective_parameters(self, given: Mapping[str, str]) -> dict[str, str | None]:
         """What each declared parameter will be: as given, or its default; C(None) where it has neither."""
         return {

@@ -8,22 +8,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _identity, _stacks
+from ansible_collections.cargohold.ecr.plugins.module_utils._changes import Change, additions, diff_of, removals
 from ansible_collections.cargohold.ecr.plugins.module_utils._checks import (
     EMPTYING_PARAMETER,
     Holding,
     Principal,
     emptying_parameters,
+    login_parameters,
+    refuse_account,
     refuse_removal,
+    refuse_replacement,
     refuse_taken_repository,
     resolve_user,
     weigh_images,
 )
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import Clients
+from ansible_collections.cargohold.ecr.plugins.module_utils._content import (
+    CONTENT_SPEC,
+    Content,
+    expectation_problems,
+    expected,
+)
 from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import (
     Action,
     Consent,
@@ -39,10 +50,12 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._names import (
     shared_name_problem,
     stack_name_problem,
 )
+from ansible_collections.cargohold.ecr.plugins.module_utils._preview import preview
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import REPOSITORY_TYPE, Resource, Stack
 from ansible_collections.cargohold.ecr.plugins.module_utils._status import Status
 from ansible_collections.cargohold.ecr.plugins.module_utils._task import Task
 from ansible_collections.cargohold.ecr.plugins.module_utils._template import Template, read_template, says_the_same
+from ansible_collections.cargohold.ecr.plugins.module_utils._verification import drift
 from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Target
 
 # The parameter of files/ecr.yml that names who may push and pull.
@@ -51,15 +64,23 @@ USER_PARAMETER = "IAMUserName"
 ARGUMENT_SPEC: dict[str, Any] = {
     "stack_name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "expected_account": {"type": "str"},
     "iam_user": {"type": "str"},
-    # The controller reads it, so that it is no path to the module.
+    **CONTENT_SPEC,
+    # The controller reads these files, so that they are no paths to the module.
     "template": {"type": "str"},
     "template_body": {"type": "str"},
+    "login_template": {"type": "str"},
+    "login_template_body": {"type": "str"},
     "template_parameters": {"type": "dict", "default": {}},
+    "notification_arns": {"type": "list", "elements": "str"},
+    "role_arn": {"type": "str"},
+    "allow_replacement": {"type": "bool", "default": False},
     "delete_images": {"type": "bool", "default": False},
     "continue_rollback": {"type": "bool", "default": False},
     "delete_failed": {"type": "bool", "default": False},
     "retain": {"type": "bool", "default": False},
+    "detect_drift": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 900},
     "progress": {"type": "bool", "default": True},
 }
@@ -78,6 +99,14 @@ class Plan:
     holdings: list[Holding] = field(default_factory=list)
     retained: list[str] = field(default_factory=list)
     empties_first: bool = False
+    template_body: str | None = None
+    capabilities: list[str] = field(default_factory=list)
+    notification_arns: list[str] = field(default_factory=list)
+    expected: dict[str, Any] = field(default_factory=dict)
+    drift: list[dict[str, Any]] | None = None
+    changes: list[Change] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
+    may_log_in: bool | None = None
 
     @property
     def repositories(self) -> list[str]:
@@ -93,13 +122,21 @@ class Plan:
             "partition": caller.partition if caller else None,
             "caller_arn": caller.arn if caller else None,
             "stack": {**self.stack.as_result(), "last_event_id": self.last_event_id} if self.stack else {},
-            "notification_arns": list(self.stack.notification_arns) if self.stack else [],
+            "notification_arns": self.notification_arns,
             "principal": principal.arn if principal else None,
             "principal_found": principal.found if principal else False,
             "template_parameters": self.parameters,
             "repositories": [holding.as_result() for holding in self.holdings],
             "retained": self.retained,
             "empties_first": self.empties_first,
+            "template_body": self.template_body,
+            "capabilities": self.capabilities,
+            "expected": self.expected,
+            "drift": self.drift,
+            "changes": [change.as_result() for change in self.changes],
+            "summary": [change.line for change in self.changes],
+            "diff": self.diff,
+            "may_log_in": self.may_log_in,
         }
 
 
@@ -108,7 +145,7 @@ def run(task: Task) -> dict[str, Any]:
 
     :raises Refused: when nothing may be done, before anything is changed.
     """
-    plan = Plan()
+    plan = Plan(template_body=task.params["template_body"])
     try:
         if task.params["state"] == "present":
             decision = _plan_present(task, plan, _checked_deployment(task))
@@ -122,22 +159,37 @@ def run(task: Task) -> dict[str, Any]:
         **plan.as_result(),
         "action": decision.action.value,
         "reason": decision.reason,
-        "template_body": task.params["template_body"],
+        "tags": task.params["tags"],
+        "role_arn": task.params["role_arn"],
         "changed": task.check_mode and decision.changes_something,
     }
 
 
 def _checked_deployment(task: Task) -> Template:
     """The template, after everything about a deployment that can be told without asking AWS was found good."""
-    _refuse(shared_name_problem(task.params["stack_name"]))
+    params = task.params
     task.timeout()
-    user = task.params["iam_user"]
-    if user is not None:
-        _refuse(iam_user_problem(user))
+    content = Content.from_options(params)
+    stack_name, user = params["stack_name"], params["iam_user"]
+    problems = [
+        shared_name_problem(stack_name) if _repository_name(task) == stack_name else stack_name_problem(stack_name)
+    ]
+    if user or not content.allows_somebody:
+        problems.append(iam_user_problem(user or ""))
+    problems += content.problems()
+    _refuse(" ".join(filter(None, problems)))
     template = _template(task)
     if template is None:
         raise Refused("There is no template to deploy: give template or template_body.")
-    given = {*task.params["template_parameters"], *([USER_PARAMETER] if user is not None else [])}
+    if content.grant_login:
+        if not params["login_template_body"]:
+            raise Refused(
+                "grant_login needs the template that grants it: give login_template, the path of files/login.yml."
+            )
+        template = template.merged(
+            read_template(params["login_template_body"], params["login_template"] or "for logging in")
+        )
+    given = {*params["template_parameters"], *content.parameters(), *([USER_PARAMETER] if user else [])}
     unknown = sorted(given - set(template.parameters))
     if unknown:
         raise Refused(
@@ -154,6 +206,11 @@ def _checked_teardown(task: Task) -> Template | None:
     return _template(task)
 
 
+def _repository_name(task: Task) -> str:
+    name: str = task.params["repository_name"] or task.params["stack_name"]
+    return name
+
+
 def _template(task: Task) -> Template | None:
     body = task.params["template_body"]
     return read_template(body, task.params["template"] or "in template_body") if body else None
@@ -164,37 +221,147 @@ def _refuse(problem: str | None) -> None:
         raise Refused(problem)
 
 
+def _caller(task: Task, clients: Clients) -> Caller:
+    caller = _identity.caller(clients("sts"))
+    refuse_account(caller, task.params["expected_account"])
+    return caller
+
+
 def _plan_present(task: Task, plan: Plan, template: Template) -> Decision:
+    params = task.params
     clients = task.clients()
-    caller = plan.caller = _identity.caller(clients("sts"))
+    caller = plan.caller = _caller(task, clients)
     cloudformation = clients("cloudformation")
-    consent = Consent(task.params["continue_rollback"], task.params["delete_failed"])
-    plan.parameters = {name: _text(value) for name, value in task.params["template_parameters"].items()}
-    if task.params["iam_user"] is not None:
-        plan.principal = resolve_user(clients, caller, task.params["iam_user"], task.warn)
-        plan.parameters[USER_PARAMETER] = plan.principal.parameter
+    plan.template_body = template.body
+    _set_parameters(task, plan, caller, clients)
+    _expect(task, plan, template, caller)
+    consent = Consent(params["continue_rollback"], params["delete_failed"])
 
     def decide(stack: Stack | None) -> Decision:
-        unchanged = stack is not None and _is_unchanged(cloudformation, stack, template, plan.parameters)
+        unchanged = stack is not None and _is_unchanged(cloudformation, stack, template, plan.parameters, params)
         # What a stack holds only matters where it may be lost; that saves a call where there is nothing to do.
         matters = stack is not None and not unchanged and not stack.status.is_moving
         plan.held = _stacks.resources(cloudformation, stack.stack_id) if stack and matters else []
         return decide_present(stack, plan.held, unchanged=unchanged, consent=consent)
 
     decision = _decide(task, clients, plan, decide)
-    if decision.action is Action.UPDATE and plan.stack:
-        refuse_removal(plan.stack, plan.held, template)
+    stack = plan.stack
+    _keep_topics(task, plan)
+    if decision.action is Action.UPDATE and stack:
+        refuse_removal(stack, plan.held, template, allowed=params["allow_replacement"])
+        plan.changes = _preview(task, plan, stack, template)
+        refuse_replacement(clients, stack, plan.changes, allowed=params["allow_replacement"], warn=task.warn)
     if decision.action is Action.RECREATE:
-        allowed = task.params["delete_images"]
-        plan.holdings = weigh_images(clients, plan.repositories, allowed=allowed, warn=task.warn)
-    if decision.action in (Action.CREATE, Action.RECREATE) and not plan.repositories:
-        refuse_taken_repository(clients, caller, task.params["stack_name"], task.warn)
+        plan.holdings = weigh_images(clients, plan.repositories, allowed=params["delete_images"], warn=task.warn)
+    if decision.action in (Action.CREATE, Action.RECREATE):
+        plan.changes = [*removals(plan.held), *additions(template)]
+        if not plan.repositories:
+            refuse_taken_repository(clients, caller, params["stack_name"], _repository_name(task), task.warn)
+    if decision.action in (Action.NOTHING, Action.UPDATE) and stack and params["detect_drift"]:
+        plan.drift = _drift(task, clients, caller, stack)
+    if decision.changes_something:
+        live = _text_of(_stacks.template(cloudformation, stack.stack_id)) if stack and not stack.status.is_gone else ""
+        plan.diff = diff_of(stack, live, template, template.effective_parameters(plan.parameters), params["tags"])
+        if plan.principal and plan.principal.found and not params["grant_login"]:
+            plan.may_log_in = _identity.may_log_in(clients("iam"), plan.principal.arn)
     return decision
+
+
+def _set_parameters(task: Task, plan: Plan, caller: Caller, clients: Clients) -> None:
+    """The parameters to deploy with; the user's path has to be looked up for them."""
+    params = task.params
+    content = Content.from_options(params)
+    own = {name: _text(value) for name, value in params["template_parameters"].items()}
+    plan.parameters = {**content.parameters(), **own}
+    principals = [*content.writers, *content.readers]
+    if params["iam_user"]:
+        plan.principal = resolve_user(clients, caller, params["iam_user"], task.warn)
+        plan.parameters[USER_PARAMETER] = plan.principal.parameter
+        principals.insert(0, plan.principal.arn)
+    if content.grant_login:
+        plan.parameters.update(login_parameters(caller, principals))
+        plan.capabilities = ["CAPABILITY_IAM"]
+
+
+def _expect(task: Task, plan: Plan, template: Template, caller: Caller) -> None:
+    """What ECR has to tell after the deployment.
+
+    :raises Refused: when ECR would not take it.
+    """
+    plan.expected = expected(
+        template.effective_parameters(plan.parameters),
+        stack_name=task.params["stack_name"],
+        account=caller.account,
+        partition=caller.partition,
+        region=caller.region,
+        tags=_tags(task.params),
+    )
+    _refuse(" ".join(expectation_problems(plan.expected)))
+
+
+def _keep_topics(task: Task, plan: Plan) -> None:
+    """Without a word about them the topics stay; amazon.aws.cloudformation would take them away."""
+    wanted = task.params["notification_arns"]
+    present = list(plan.stack.notification_arns) if plan.stack else []
+    plan.notification_arns = present if wanted is None else wanted
+
+
+def _preview(task: Task, plan: Plan, stack: Stack, template: Template) -> list[Change]:
+    """What CloudFormation says an update would change.
+
+    :raises Refused: when it may not be asked, and so nobody knows whether a repository would be lost.
+    """
+    params = task.params
+    request: dict[str, Any] = {
+        "TemplateBody": template.body,
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in plan.parameters.items()],
+        "Capabilities": plan.capabilities,
+        "NotificationARNs": plan.notification_arns,
+    }
+    if params["role_arn"]:
+        request["RoleARN"] = params["role_arn"]
+    tags = _tags(task.params)
+    if tags is not None:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    try:
+        return preview(
+            task.clients(attempts=1)("cloudformation"),
+            stack,
+            request,
+            timeout=task.timeout(),
+            time=task.time,
+            warn=task.warn,
+        )
+    except Denied as problem:
+        if params["allow_replacement"]:
+            task.warn(f"{problem.message} So it is not known what this update changes.")
+            return []
+        raise Refused(
+            f"{problem.message} So it is not known whether this update would replace the repository: "
+            "allow cloudformation:CreateChangeSet, DescribeChangeSet and DeleteChangeSet, or say that it may (allow_replacement: true)."
+        ) from problem
+
+
+def _drift(task: Task, clients: Clients, caller: Caller, stack: Stack) -> list[dict[str, Any]] | None:
+    """Where the repository is not what was deployed; C(None) where that may not be read."""
+    deployed = expected(
+        stack.parameters,
+        stack_name=stack.name,
+        account=caller.account,
+        partition=caller.partition,
+        region=caller.region,
+        tags=stack.tags if task.params["tags"] is not None else None,
+    )
+    try:
+        return drift(clients("ecr"), deployed)
+    except Denied as problem:
+        task.warn(f"{problem.message} So it is not known whether somebody changed the repository.")
+        return None
 
 
 def _plan_absent(task: Task, plan: Plan, template: Template | None) -> Decision:
     clients = task.clients()
-    plan.caller = _identity.caller(clients("sts"))
+    plan.caller = _caller(task, clients)
     cloudformation = clients("cloudformation")
 
     def decide(stack: Stack | None) -> Decision:
@@ -205,6 +372,9 @@ def _plan_absent(task: Task, plan: Plan, template: Template | None) -> Decision:
     stack = plan.stack
     if decision.action is not Action.DELETE or stack is None:
         return decision
+    _keep_topics(task, plan)
+    plan.changes = removals(plan.held)
+    plan.capabilities = list(stack.capabilities)
     if task.params["retain"] and stack.status is Status.DELETE_FAILED:
         plan.retained = [each.logical_id for each in plan.held if each.type == REPOSITORY_TYPE and each.exists]
         return decision
@@ -213,6 +383,8 @@ def _plan_absent(task: Task, plan: Plan, template: Template | None) -> Decision:
     if holds_images and stack.parameters.get(EMPTYING_PARAMETER) != "true":
         plan.parameters = emptying_parameters(stack, plan.held, template)
         plan.empties_first = True
+        if EMPTYING_PARAMETER in stack.parameters:
+            plan.template_body = None
     return decision
 
 
@@ -252,13 +424,30 @@ def _await(task: Task, stack: Stack, timeout: float) -> None:
         raise CargoholdError(f"An operation that was already under way is in the way: {watch.reason}")
 
 
-def _is_unchanged(cloudformation: Any, stack: Stack, template: Template, parameters: dict[str, Any]) -> bool:
+def _is_unchanged(
+    cloudformation: Any, stack: Stack, template: Template, parameters: dict[str, Any], params: Mapping[str, Any]
+) -> bool:
     """Whether CloudFormation would have nothing to do; where that cannot be told, it is left to CloudFormation."""
     if not stack.status.can_be_updated or not template.is_self_contained:
         return False
     if template.effective_parameters(parameters) != stack.parameters:
         return False
+    if params["tags"] is not None and _tags(params) != stack.tags:
+        return False
+    topics, role = params["notification_arns"], params["role_arn"]
+    if (topics is not None and set(topics) != set(stack.notification_arns)) or (role and role != stack.role_arn):
+        return False
     return says_the_same(template, _stacks.template(cloudformation, stack.stack_id))
+
+
+def _tags(params: Mapping[str, Any]) -> dict[str, str] | None:
+    tags = params["tags"]
+    return None if tags is None else {key: _text(value) for key, value in tags.items()}
+
+
+def _text_of(template: str | Mapping[str, Any]) -> str:
+    """A deployed template as text; botocore reads those that are JSON."""
+    return template if isinstance(template, str) else json.dumps(template, indent=2)
 
 
 def _text(value: Any) -> str:
