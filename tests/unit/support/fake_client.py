@@ -34,6 +34,16 @@ class Call:
     at: float
 
 
+class _NewestModel:
+    """What botocore knows of the service: every member of every request."""
+
+    input_shape = SimpleNamespace(members={"IncludePropertyValues"})
+
+    def operation_model(self, _operation: str) -> _NewestModel:
+        """What it knows of an operation."""
+        return self
+
+
 class FakeClient:
     """A client of any service.
 
@@ -47,7 +57,7 @@ class FakeClient:
         self, time: FakeTime | None = None, latency: float = 0.0, **scripts: Answer | Sequence[Answer]
     ) -> None:
         self.calls: list[Call] = []
-        self.meta = SimpleNamespace(region_name=REGION)
+        self.meta = SimpleNamespace(region_name=REGION, service_model=_NewestModel())
         self._time = time or FakeTime()
         self._latency = latency
         self._scripts = {name: [*script] if isinstance(script, list) else [script] for name, script in scripts.items()}

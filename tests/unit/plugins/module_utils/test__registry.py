@@ -50,6 +50,7 @@ def test_describe_at_its_barest(ecr: Stubber) -> None:
         "registry_id": "123456789012",
         "created": None,
         "image_tag_mutability": "MUTABLE",
+        "image_tag_mutability_exclusion_filters": [],
         "scan_on_push": False,
         "encryption": {},
     }

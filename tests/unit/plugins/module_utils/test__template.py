@@ -166,27 +166,37 @@ def flattened(value: Any) -> Any:
     return value
 
 
+def by_default(path: Path, name: str) -> Any:
+    """A property of the repository, as it is with the parameters' defaults and an IAM user."""
+    value = read(path).resources["ECRRepository"]["Properties"][name]
+    if path == SHIPPED:
+        condition, there, other = value["Fn::If"]
+        value = {"HasPolicy": there, "HasName": other}[condition]
+    return value
+
+
+def of_the_user() -> dict[str, Any]:
+    """The shipped statement for the IAM user."""
+    condition, statement, _nothing = by_default(SHIPPED, "RepositoryPolicyText")["Statement"][0]["Fn::If"]
+    assert condition == "HasUser"
+    return dict(statement)
+
+
 def test_contract_statement() -> None:
-    """The shipped policy is the tutorial's to the letter, in the partition that the tutorial knows."""
-    shipped, tutorial = (
-        read(path).resources["ECRRepository"]["Properties"]["RepositoryPolicyText"] for path in (SHIPPED, TUTORIAL)
-    )
-    assert [flattened(each) for each in shipped["Statement"]] == [flattened(each) for each in tutorial["Statement"]]
+    """The shipped statement is the tutorial's to the letter, in the partition that the tutorial knows."""
+    [tutorial] = by_default(TUTORIAL, "RepositoryPolicyText")["Statement"]
+    assert flattened(of_the_user()) == flattened(tutorial)
 
 
 def test_contract_actions() -> None:
     """What is verified afterwards is what the shipped statement grants."""
-    [statement] = read(SHIPPED).resources["ECRRepository"]["Properties"]["RepositoryPolicyText"]["Statement"]
-    assert (statement["Sid"], statement["Action"]) == ("AllowPushPull", list(PUSH_PULL_ACTIONS))
+    assert (of_the_user()["Sid"], of_the_user()["Action"]) == ("AllowPushPull", list(PUSH_PULL_ACTIONS))
 
 
 def test_contract_repository() -> None:
     """The repository has the tutorial's logical ID, type and name, so that an update does not replace it."""
-    shipped, tutorial = (
-        (each["Type"], each["Properties"]["RepositoryName"])
-        for each in (read(path).resources["ECRRepository"] for path in (SHIPPED, TUTORIAL))
-    )
-    assert shipped == tutorial == ("AWS::ECR::Repository", {"Ref": "AWS::StackName"})
+    assert read(SHIPPED).resources["ECRRepository"]["Type"] == "AWS::ECR::Repository"
+    assert by_default(SHIPPED, "RepositoryName") == by_default(TUTORIAL, "RepositoryName") == {"Ref": "AWS::StackName"}
 
 
 def test_contract_output() -> None:
@@ -196,5 +206,11 @@ def test_contract_output() -> None:
 
 
 def test_contract_parameters() -> None:
-    """The tutorial's parameter is all that has to be given, and has no default that can never work."""
-    assert {name for name, value in read(SHIPPED).effective_parameters({}).items() if value is None} == {"IAMUserName"}
+    """Nothing has to be given, the user has no default that can never work, and by default all is as the tutorial has it."""
+    parameters = read(SHIPPED).effective_parameters({})
+    assert {name: value for name, value in parameters.items() if value} == {
+        "ImageTagMutability": "MUTABLE",
+        "ScanOnPush": "false",
+        "LambdaPull": "false",
+        "EmptyOnDelete": "false",
+    }

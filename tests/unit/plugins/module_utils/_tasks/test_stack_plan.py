@@ -64,6 +64,25 @@ def images(count: int, size: int = 1024**2, age: timedelta = timedelta(hours=3))
     return {"imageDetails": [{"imageSizeInBytes": size, "imagePushedAt": pushed}] * count}
 
 
+def modify(replacement: str = "False", *details: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What a change set says of the repository that would be changed."""
+    change = {
+        "Action": "Modify",
+        "LogicalResourceId": "ECRRepository",
+        "PhysicalResourceId": NAME,
+        "ResourceType": "AWS::ECR::Repository",
+        "Replacement": replacement,
+        "Details": [{"Target": detail} for detail in details],
+        **more,
+    }
+    return {"Type": "Resource", "ResourceChange": change}
+
+
+def change_set(*changes: dict[str, Any], status: str = "CREATE_COMPLETE", reason: str = "") -> dict[str, Any]:
+    """A change set, as DescribeChangeSet tells it."""
+    return {"Status": status, "StatusReason": reason, "Changes": list(changes)}
+
+
 def task(
     fake_time: FakeTime | None = None,
     *,
@@ -77,12 +96,18 @@ def task(
     """
     usual: dict[str, dict[str, Any]] = {
         "sts": {"get_caller_identity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/deployer"}},
-        "iam": {"get_user": {"User": {"UserName": "alice", "Path": "/team/", "Arn": ALICE}}},
+        "iam": {
+            "get_user": {"User": {"UserName": "alice", "Path": "/team/", "Arn": ALICE}},
+            "simulate_principal_policy": {"EvaluationResults": [{"EvalDecision": "allowed"}]},
+        },
         "cloudformation": {
             "describe_stacks": no_stack(),
             "describe_stack_events": events(event("CREATE_IN_PROGRESS"), event("CREATE_COMPLETE", at=1)),
             "list_stack_resources": resources(resource()),
             "get_template": {"TemplateBody": TEMPLATE},
+            "create_change_set": {},
+            "describe_change_set": change_set(modify()),
+            "delete_change_set": {},
         },
         "ecr": {"describe_repositories": NO_REPOSITORY, "describe_images": images(0)},
     }
@@ -102,6 +127,10 @@ def deployed(status: str = "CREATE_COMPLETE", **more: Any) -> dict[str, Any]:
 def absent(*args: Any, **params: Any) -> FakeTask:
     """A task to remove the stack."""
     return task(*args, **{"state": "absent", "iam_user": None, **params})
+
+
+# A stack of the tutorial's template.
+OF_THE_TUTORIAL = {"Parameters": [{"ParameterKey": "IAMUserName", "ParameterValue": "alice"}]}
 
 
 # --- Before AWS is asked -----------------------------------------------------------------------------------------------
@@ -438,14 +467,14 @@ def test_emptying_planned(cloudformation: dict[str, Any], answer: Any, empties_f
             id="a stack that cannot be updated",
         ),
         pytest.param(
-            deployed(),
+            deployed(**OF_THE_TUTORIAL),
             "Resources: {ECRRepository: {}}",
             "not made from a template .*parameter EmptyOnDelete",
             id="another template",
         ),
-        pytest.param(deployed(), None, "parameter EmptyOnDelete", id="no template"),
+        pytest.param(deployed(**OF_THE_TUTORIAL), None, "parameter EmptyOnDelete", id="no template"),
         pytest.param(
-            {**deployed(), "list_stack_resources": resources(resource(), BUCKET)},
+            {**deployed(**OF_THE_TUTORIAL), "list_stack_resources": resources(resource(), BUCKET)},
             TEMPLATE,
             "parameter EmptyOnDelete",
             id="somebody else's stack",
@@ -473,7 +502,7 @@ def test_retain() -> None:
 
 
 def test_nothing_is_written() -> None:
-    """Whatever is planned, AWS is only read."""
+    """Whatever is planned, AWS is only read, but for the change set that comes and goes."""
     asked = [
         task(),
         task(scripts={"cloudformation": deployed(**parameters("bob"))}),
@@ -481,7 +510,9 @@ def test_nothing_is_written() -> None:
     ]
     for each in asked:
         run(each)
-    assert {name.split("_")[0] for each in asked for name in each.called} == {"describe", "get", "list"}
+    called = [name for each in asked for name in each.called]
+    reading = [name for name in called if name.split("_")[0] in ("describe", "get", "list", "simulate")]
+    assert [name for name in called if name not in reading] == ["create_change_set", "delete_change_set"]
 
 
 @pytest.mark.parametrize(
@@ -491,3 +522,278 @@ def test_nothing_is_written() -> None:
 def test_parameter_text(value: Any, text: str) -> None:
     """A parameter's value becomes the text that CloudFormation takes."""
     assert stack_plan._text(value) == text
+
+
+# --- What would change -------------------------------------------------------------------------------------------------
+
+
+def updating(*answers: dict[str, Any], **params: Any) -> FakeTask:
+    """A task that finds bob where it wants alice, and so has an update to preview."""
+    described = list(answers) or change_set(modify())
+    return task(
+        scripts={"cloudformation": {**deployed(**parameters("bob")), "describe_change_set": described}}, **params
+    )
+
+
+def requests(asked: FakeTask, operation: str) -> list[Any]:
+    """What was asked of CloudFormation."""
+    return [call.request for call in asked.services["cloudformation"].calls if call.operation == operation]
+
+
+def test_changes_of_an_update() -> None:
+    """What CloudFormation says of the update is told, and the change set is gone afterwards."""
+    policy = {
+        "Attribute": "Properties",
+        "Name": "RepositoryPolicyText",
+        "BeforeValue": "{bob}",
+        "AfterValue": "{alice}",
+        "RequiresRecreation": "Never",
+    }
+    asked = updating(change_set(status="CREATE_IN_PROGRESS"), change_set(modify("False", policy)))
+    plan = run(asked)
+    assert plan["summary"] == [
+        "Modify ECRRepository (AWS::ECR::Repository) in place: RepositoryPolicyText {bob} → {alice}"
+    ]
+    assert plan["changes"][0]["properties"] == [
+        {"name": "RepositoryPolicyText", "before": "{bob}", "after": "{alice}", "requires_recreation": "Never"}
+    ]
+    [made], [gone] = requests(asked, "create_change_set"), requests(asked, "delete_change_set")
+    assert (made["ChangeSetName"], made["StackName"]) == (gone["ChangeSetName"], gone["StackName"])
+    assert made["Parameters"] == [{"ParameterKey": "IAMUserName", "ParameterValue": "team/alice"}]
+    assert requests(asked, "describe_change_set")[0]["IncludePropertyValues"] is True
+
+
+def test_changes_of_a_new_stack() -> None:
+    """For a new stack, what the template declares is told, and nothing is written."""
+    asked = task()
+    assert run(asked)["summary"] == ["Add ECRRepository (AWS::ECR::Repository)"]
+    assert requests(asked, "create_change_set") == []
+
+
+def test_an_empty_change_set() -> None:
+    """An update that CloudFormation finds nothing to do for changes nothing."""
+    empty = change_set(status="FAILED", reason="The submitted information didn't contain changes. Submit different …")
+    assert run(updating(empty))["changes"] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(
+            change_set(status="FAILED", reason="Template error: …"), "cannot update .*Template error", id="failed"
+        ),
+        pytest.param(change_set(status="CREATE_IN_PROGRESS"), "took longer than 900 s", id="takes too long"),
+    ],
+)
+def test_a_change_set_that_cannot_be_made(answer: dict[str, Any], says: str) -> None:
+    """Where CloudFormation cannot say what would change, the plan fails, and leaves no change set behind."""
+    asked = updating(answer)
+    with pytest.raises(CargoholdError, match=says):
+        run(asked)
+    assert len(requests(asked, "delete_change_set")) == 1
+
+
+def test_interrupted_while_the_change_set_is_made() -> None:
+    """Ctrl-C in the very call that makes the change set leaves none behind."""
+
+    class Interrupted(BaseException):
+        """What the action plugin makes of the signal."""
+
+    asked = updating()
+    asked.services["cloudformation"]._scripts["create_change_set"] = [
+        lambda **_request: (_ for _ in ()).throw(Interrupted)
+    ]
+    with pytest.raises(Interrupted):
+        run(asked)
+    assert len(requests(asked, "delete_change_set")) == 1
+
+
+def test_a_change_set_that_stays_is_told() -> None:
+    """A change set that cannot be deleted is named."""
+    asked = updating()
+    asked.services["cloudformation"]._scripts["delete_change_set"] = [DENIED]
+    run(asked)
+    assert re.search(r"delete the change set cargohold-plan-\w+.*left behind in payments-api", asked.warnings[0])
+
+
+RENAMED = {
+    "Attribute": "Properties",
+    "Name": "RepositoryName",
+    "BeforeValue": NAME,
+    "AfterValue": "team/app",
+    "RequiresRecreation": "Always",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "answer", "says"),
+    [
+        pytest.param(
+            modify("True", RENAMED),
+            images(2),
+            "would replace the repository payments-api: its RepositoryName payments-api → team/app cannot change in place. "
+            "It holds 2 images",
+            id="another name",
+        ),
+        pytest.param(modify("Conditional"), images(0), "It holds no images", id="perhaps"),
+        pytest.param(
+            modify("True", RENAMED), DENIED, "How many images it holds is not known", id="who knows what it holds"
+        ),
+        pytest.param(modify(Action="Remove"), images(1), "would remove the repository", id="removed"),
+    ],
+)
+def test_the_gate(change: dict[str, Any], answer: Any, says: str) -> None:
+    """A repository is not replaced or removed unasked, and it is said what is at stake."""
+    asked = updating(change_set(change))
+    asked.services["ecr"]._scripts["describe_images"] = [answer]
+    with pytest.raises(Refused, match=re.escape(says)) as caught:
+        run(asked)
+    assert "allow_replacement: true" in caught.value.message
+    assert caught.value.known["changes"][0]["logical_id"] == "ECRRepository"
+
+
+def test_a_replacement_that_is_allowed() -> None:
+    """Whoever allows it gets it."""
+    assert run(updating(change_set(modify("True", RENAMED)), allow_replacement=True))["action"] == "update"
+
+
+def test_no_leave_to_preview() -> None:
+    """Who may not make change sets cannot know what an update replaces: it is refused, or allowed on trust."""
+
+    def asked(**params: Any) -> FakeTask:
+        made = updating(**params)
+        made.services["cloudformation"]._scripts["create_change_set"] = [DENIED]
+        return made
+
+    with pytest.raises(Refused, match="not known whether this update would replace"):
+        run(asked())
+    trusting = asked(allow_replacement=True)
+    assert run(trusting)["action"] == "update"
+    assert len(trusting.warnings) == 1
+
+
+def test_diff() -> None:
+    """The diff has the parameters and the template, before and after, and hides what NoEcho hides."""
+    body = TEMPLATE.replace("Resources:", "  Secret: {Type: String, NoEcho: true, Default: hush}\nResources:")
+    plan = run(updating(template_body=body, tags={"team": "payments"}))
+    told = {each["after_header"]: (each["before"], each["after"]) for each in plan["diff"]}
+    assert told["parameters"] == (
+        "EmptyOnDelete: false\nIAMUserName: bob\n",
+        "EmptyOnDelete: false\nIAMUserName: team/alice\nSecret: ****\n",
+    )
+    assert told["tags"] == ("", "team: payments\n")
+    assert told["template"] == (TEMPLATE, body)
+
+
+# --- What the stack is deployed with -----------------------------------------------------------------------------------
+
+
+def test_wrong_account() -> None:
+    """Credentials of another account are refused before anything else is asked."""
+    asked = task(expected_account="210987654321")
+    with pytest.raises(Refused, match=f"credentials of the account {ACCOUNT}, and 210987654321 is expected"):
+        run(asked)
+    assert asked.called == ["get_caller_identity"]
+
+
+@pytest.mark.parametrize(
+    ("live", "params", "action"),
+    [
+        pytest.param({}, {"tags": {"team": "a"}}, "update", id="tags"),
+        pytest.param({"Tags": [{"Key": "team", "Value": "a"}]}, {"tags": {"team": "a"}}, "nothing", id="the same tags"),
+        pytest.param({"Tags": [{"Key": "team", "Value": "a"}]}, {}, "nothing", id="tags that stay"),
+        pytest.param({"Tags": [{"Key": "team", "Value": "a"}]}, {"tags": {}}, "update", id="no tags any more"),
+        pytest.param({"NotificationARNs": ["arn:a"]}, {"notification_arns": []}, "update", id="no topics any more"),
+        pytest.param({"RoleARN": "arn:a"}, {"role_arn": "arn:b"}, "update", id="another role"),
+        pytest.param({"RoleARN": "arn:a"}, {"role_arn": "arn:a"}, "nothing", id="the same role"),
+    ],
+)
+def test_settings_of_the_stack(live: dict[str, Any], params: dict[str, Any], action: str) -> None:
+    """Tags, topics and the role count where they are given, and only there."""
+    assert run(task(scripts={"cloudformation": deployed(**live)}, **params))["action"] == action
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    """Every mistake of the input is in the one message."""
+    asked = task(writers=["bob"], kms_key="k", tags={"aws:x": "y"}, iam_user="al ice")
+    with pytest.raises(Refused) as caught:
+        run(asked)
+    for part in ("'al ice'", "'bob', which is no principal", "encryption_type is AES256", "'aws:x' has a key"):
+        assert part in caught.value.message
+    assert asked.called == []
+
+
+LOGIN = """
+Parameters:
+  LoginUsers: {Type: CommaDelimitedList}
+  LoginRoles: {Type: CommaDelimitedList}
+Resources:
+  LoginUsersPolicy: {Type: AWS::IAM::Policy}
+"""
+
+
+def test_login_granted() -> None:
+    """Users and roles of the account may log in, by a policy in the stack; those of other accounts are left to theirs."""
+    body = TEMPLATE.replace("Resources:", "  Writers: {Type: CommaDelimitedList, Default: ''}\nResources:")
+    roles = [f"arn:aws:iam::{ACCOUNT}:role/ci/pusher", "arn:aws:iam::210987654321:role/other"]
+    asked = task(template_body=body, grant_login=True, login_template_body=LOGIN, writers=roles)
+    plan = run(asked)
+    assert plan["capabilities"] == ["CAPABILITY_IAM"]
+    told = {name: plan["template_parameters"][name] for name in ("LoginUsers", "LoginRoles")}
+    assert told == {"LoginUsers": "alice", "LoginRoles": "pusher"}
+    assert set(stack_plan.read_template(plan["template_body"], "x").resources) == {"ECRRepository", "LoginUsersPolicy"}
+    assert plan["may_log_in"] is None
+
+
+def test_login_for_nobody() -> None:
+    """To grant the login to nobody of this account is refused."""
+    body = TEMPLATE.replace("Resources:", "  Writers: {Type: CommaDelimitedList, Default: ''}\nResources:")
+    asked = task(
+        iam_user=None, template_body=body, grant_login=True, login_template_body=LOGIN, writers=["210987654321"]
+    )
+    with pytest.raises(Refused, match="none of them may push or pull"):
+        run(asked)
+
+
+@pytest.mark.parametrize(
+    ("answer", "may"),
+    [
+        ({"EvaluationResults": [{"EvalDecision": "allowed"}]}, True),
+        ({"EvaluationResults": [{"EvalDecision": "implicitDeny"}]}, False),
+        ({"EvaluationResults": []}, None),
+        (DENIED, None),
+    ],
+)
+def test_may_log_in(answer: Any, may: bool | None) -> None:
+    """Whether the user may log in is told where it can be."""
+    assert run(task(scripts={"iam": {"simulate_principal_policy": answer}}))["may_log_in"] is may
+
+
+def drifting(policy: Any) -> FakeTask:
+    """A task whose stack is as it shall be, and whose repository has this policy."""
+    body = TEMPLATE.replace("Resources:", "  Writers: {Type: CommaDelimitedList, Default: ''}\nResources:")
+    live = parameters()
+    live["Parameters"].append({"ParameterKey": "Writers", "ParameterValue": ""})
+    return task(
+        template_body=body,
+        scripts={
+            "cloudformation": {**deployed(**live), "get_template": {"TemplateBody": body}},
+            "ecr": {"describe_repositories": REPOSITORY, "get_repository_policy": policy},
+        },
+    )
+
+
+def test_drift() -> None:
+    """A policy that was changed in ECR is told, though the stack is as it shall be."""
+    plan = run(drifting(client_error("RepositoryPolicyNotFoundException")))
+    assert plan["action"] == "nothing"
+    [difference] = plan["drift"]
+    assert difference["what"] == "policy"
+    assert re.search(f"Allow .*ecr:putimage.* to {ALICE} is missing", difference["message"])
+
+
+def test_drift_that_may_not_be_read() -> None:
+    """Without leave to read ECR, it is not known, which is said."""
+    asked = drifting(DENIED)
+    assert run(asked)["drift"] is None
+    assert "not known whether somebody changed" in asked.warnings[0]
