@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.cargohold.ecr.plugins.module_utils._evaluation import Evaluation
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import REPOSITORY_TYPE, Resource, Stack
 from ansible_collections.cargohold.ecr.plugins.module_utils._template import Template
 
@@ -23,12 +24,16 @@ _REPLACING_PROPERTIES = frozenset({"RepositoryName", "EncryptionConfiguration"})
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """What becomes of one property; the values are C(None) where CloudFormation does not tell them."""
+    """What becomes of one property; the values are C(None) where CloudFormation does not tell them.
+
+    :param attribute: C(Properties), or which other attribute of the resource changes: C(Tags), C(DeletionPolicy) …
+    """
 
     name: str
     before: str | None = None
     after: str | None = None
     requires_recreation: str = "Never"
+    attribute: str = "Properties"
 
     @property
     def line(self) -> str:
@@ -89,6 +94,36 @@ class Change:
                 for each in self.properties
             ],
         }
+
+
+def weighed(changes: Sequence[Change], before: Evaluation, after: Evaluation) -> list[Change]:
+    """The changes without those properties that come to what they were, which a change set counts as soon as they refer to a new parameter.
+
+    :param before: the deployed template with its parameters.
+    :param after: the template and parameters that are to be deployed.
+    """
+
+    def comes_to_the_same(change: Change, each: PropertyChange) -> bool:
+        if each.before is not None and each.after is not None:
+            return each.before == each.after
+        if each.attribute != "Properties":
+            return False
+        was, will_be = (side.property_of(change.logical_id, each.name) for side in (before, after))
+        return bool(was == will_be)
+
+    def weigh(change: Change) -> Change:
+        if change.action != "Modify" or not change.properties:
+            return change
+        left = tuple(each for each in change.properties if not comes_to_the_same(change, each))
+        replacing = [each for each in left if each.requires_recreation != "Never"]
+        same = len(left) == len(change.properties)
+        return (
+            change
+            if same
+            else replace(change, properties=left, replacement=change.replacement if replacing else "False")
+        )
+
+    return [weigh(change) for change in changes]
 
 
 def changes_of(answer: Sequence[Mapping[str, Any]]) -> list[Change]:
@@ -157,6 +192,7 @@ def _change(answer: Mapping[str, Any]) -> Change:
                 target.get("BeforeValue"),
                 target.get("AfterValue"),
                 target.get("RequiresRecreation") or "Never",
+                target.get("Attribute") or "Properties",
             )
     return Change(
         logical_id=answer["LogicalResourceId"],

@@ -33,6 +33,11 @@ MOST_TAGS = 50
 LONGEST_TAG_KEY = 128
 LONGEST_TAG_VALUE = 256
 
+# A parameter cannot be a list of mappings, so that each has one of its own.
+_FILTER_PARAMETERS = tuple(
+    f"ImageTagMutabilityExclusionFilter{number}" for number in range(1, MOST_EXCLUSION_FILTERS + 1)
+)
+
 _EXCLUSION_FILTER = re.compile(r"[0-9a-zA-Z._*-]{1,128}")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:root|(?:user|role)/[\w+=,.@/-]+)|[0-9]{12}", re.ASCII)
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
@@ -109,7 +114,7 @@ class Content:
             "OrganizationId": self.organization_id,
             "LambdaPull": "true" if self.lambda_pull else "",
             "ImageTagMutability": "" if self.image_tag_mutability == "MUTABLE" else self.image_tag_mutability,
-            "ImageTagMutabilityExclusionFilters": ",".join(self.image_tag_mutability_exclusion_filters),
+            **dict(zip(_FILTER_PARAMETERS, self.image_tag_mutability_exclusion_filters, strict=False)),
             "ScanOnPush": "true" if self.scan_on_push else "",
             "EncryptionType": "" if self.encryption_type == "AES256" else self.encryption_type,
             "KmsKey": self.kms_key,
@@ -196,8 +201,8 @@ def expected(
     if "LifecyclePolicyText" in value:
         text = value["LifecyclePolicyText"]
         result["lifecycle_policy"] = json.loads(text) if text else None
-    if "ImageTagMutabilityExclusionFilters" in value:
-        filters = _listed(value["ImageTagMutabilityExclusionFilters"])
+    if _FILTER_PARAMETERS[0] in value:
+        filters = [value[name] for name in _FILTER_PARAMETERS if value.get(name)]
         mutability = value.get("ImageTagMutability") or "MUTABLE"
         result["image_tag_mutability"] = f"{mutability}_WITH_EXCLUSION" if filters else mutability
         result["image_tag_mutability_exclusion_filters"] = filters

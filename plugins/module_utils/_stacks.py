@@ -145,14 +145,12 @@ class ChangeSet:
 def create_change_set(cloudformation: Any, stack: Stack, name: str, request: Mapping[str, Any]) -> None:
     """CreateChangeSet, for an update."""
     with told(f"preview an update of the stack {stack.name}"):
-        cloudformation.create_change_set(
-            StackName=stack.stack_id, ChangeSetName=name, ChangeSetType="UPDATE", **request
-        )
+        cloudformation.create_change_set(StackName=stack.name, ChangeSetName=name, ChangeSetType="UPDATE", **request)
 
 
 def change_set(cloudformation: Any, stack: Stack, name: str) -> ChangeSet:
     """DescribeChangeSet, every page of it, with the properties' values where botocore (from 1.34.84) knows them."""
-    request: dict[str, Any] = {"StackName": stack.stack_id, "ChangeSetName": name}
+    request: dict[str, Any] = {"StackName": stack.name, "ChangeSetName": name}
     known = cloudformation.meta.service_model.operation_model("DescribeChangeSet").input_shape.members
     if "IncludePropertyValues" in known:
         request["IncludePropertyValues"] = True
@@ -169,7 +167,7 @@ def change_set(cloudformation: Any, stack: Stack, name: str) -> ChangeSet:
 def delete_change_set(cloudformation: Any, stack: Stack, name: str) -> None:
     """DeleteChangeSet."""
     with told(f"delete the change set {name}"):
-        cloudformation.delete_change_set(StackName=stack.stack_id, ChangeSetName=name)
+        cloudformation.delete_change_set(StackName=stack.name, ChangeSetName=name)
 
 
 def stack_policy(cloudformation: Any, stack: Stack) -> dict[str, Any] | None:

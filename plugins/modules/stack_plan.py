@@ -16,7 +16,8 @@ description:
   - What an update would change is asked of CloudFormation, by a change set that is deleted again, also in check mode. Nothing else is ever written.
     If an operation is under way on the stack, it is followed to its end before anything is decided,
     except in check mode.
-  - A deployment is refused when a repository would be replaced or removed, unless O(allow_replacement=true), when the user does not exist, when a repository of that name belongs to another stack or to none,
+  - A deployment is refused when a repository would be replaced or removed, unless O(allow_replacement=true), when the
+    user does not exist, when a repository of that name belongs to another stack or to none,
     when resources would be removed from the stack, and when the stack is in a status that needs a person's decision.
   - A teardown is refused while a repository of the stack holds images or cannot be asked whether it does, unless O(delete_images=true),
     when the stack is protected, and when it is not a repository's.

@@ -26,7 +26,7 @@ from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRun
 
 CLOUDFORMATION = ("cloudformation:*",)
 LOOKING_UP_USERS = ("iam:GetUser",)
-READING_ECR = ("ecr:DescribeRepositories", "ecr:GetRepositoryPolicy")
+READING_ECR = ("ecr:DescribeRepositories", "ecr:GetRepositoryPolicy", "ecr:GetLifecyclePolicy")
 
 
 @pytest.fixture

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _identity, _stacks
-from ansible_collections.cargohold.ecr.plugins.module_utils._changes import Change, additions, diff_of, removals
+from ansible_collections.cargohold.ecr.plugins.module_utils._changes import (
+    Change,
+    additions,
+    diff_of,
+    removals,
+    weighed,
+)
 from ansible_collections.cargohold.ecr.plugins.module_utils._checks import (
     EMPTYING_PARAMETER,
     Holding,
@@ -43,6 +49,7 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import (
     decide_present,
 )
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Denied, Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._evaluation import Evaluation
 from ansible_collections.cargohold.ecr.plugins.module_utils._following import Follower
 from ansible_collections.cargohold.ecr.plugins.module_utils._identity import Caller
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import (
@@ -86,6 +93,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
+# They would hide the reason of a failure under pages of text.
+_ONLY_ON_SUCCESS = frozenset({"template_body", "diff", "expected"})
+
+
 @dataclass
 class Plan:
     """What is known so far, as the task's result tells it; a failure tells as much of it as there is."""
@@ -100,6 +111,7 @@ class Plan:
     retained: list[str] = field(default_factory=list)
     empties_first: bool = False
     template_body: str | None = None
+    live_template: str = ""
     capabilities: list[str] = field(default_factory=list)
     notification_arns: list[str] = field(default_factory=list)
     expected: dict[str, Any] = field(default_factory=dict)
@@ -152,7 +164,7 @@ def run(task: Task) -> dict[str, Any]:
         else:
             decision = _plan_absent(task, plan, _checked_teardown(task))
     except CargoholdError as problem:
-        known = {name: value for name, value in plan.as_result().items() if value}
+        known = {name: value for name, value in plan.as_result().items() if value and name not in _ONLY_ON_SUCCESS}
         problem.known = {**known, **problem.known}
         raise
     return {
@@ -169,7 +181,7 @@ def _checked_deployment(task: Task) -> Template:
     """The template, after everything about a deployment that can be told without asking AWS was found good."""
     params = task.params
     task.timeout()
-    content = Content.from_options(params)
+    content = _content(task)
     stack_name, user = params["stack_name"], params["iam_user"]
     problems = [
         shared_name_problem(stack_name) if _repository_name(task) == stack_name else stack_name_problem(stack_name)
@@ -211,6 +223,12 @@ def _repository_name(task: Task) -> str:
     return name
 
 
+def _content(task: Task) -> Content:
+    """The content that is asked for; a repository that is named as its stack needs no name of its own."""
+    name = _repository_name(task)
+    return Content.from_options({**task.params, "repository_name": None if name == task.params["stack_name"] else name})
+
+
 def _template(task: Task) -> Template | None:
     body = task.params["template_body"]
     return read_template(body, task.params["template"] or "in template_body") if body else None
@@ -249,6 +267,7 @@ def _plan_present(task: Task, plan: Plan, template: Template) -> Decision:
     _keep_topics(task, plan)
     if decision.action is Action.UPDATE and stack:
         refuse_removal(stack, plan.held, template, allowed=params["allow_replacement"])
+        plan.live_template = _text_of(_stacks.template(cloudformation, stack.stack_id))
         plan.changes = _preview(task, plan, stack, template)
         refuse_replacement(clients, stack, plan.changes, allowed=params["allow_replacement"], warn=task.warn)
     if decision.action is Action.RECREATE:
@@ -260,8 +279,9 @@ def _plan_present(task: Task, plan: Plan, template: Template) -> Decision:
     if decision.action in (Action.NOTHING, Action.UPDATE) and stack and params["detect_drift"]:
         plan.drift = _drift(task, clients, caller, stack)
     if decision.changes_something:
-        live = _text_of(_stacks.template(cloudformation, stack.stack_id)) if stack and not stack.status.is_gone else ""
-        plan.diff = diff_of(stack, live, template, template.effective_parameters(plan.parameters), params["tags"])
+        plan.diff = diff_of(
+            stack, plan.live_template, template, template.effective_parameters(plan.parameters), params["tags"]
+        )
         if plan.principal and plan.principal.found and not params["grant_login"]:
             plan.may_log_in = _identity.may_log_in(clients("iam"), plan.principal.arn)
     return decision
@@ -270,7 +290,7 @@ def _plan_present(task: Task, plan: Plan, template: Template) -> Decision:
 def _set_parameters(task: Task, plan: Plan, caller: Caller, clients: Clients) -> None:
     """The parameters to deploy with; the user's path has to be looked up for them."""
     params = task.params
-    content = Content.from_options(params)
+    content = _content(task)
     own = {name: _text(value) for name, value in params["template_parameters"].items()}
     plan.parameters = {**content.parameters(), **own}
     principals = [*content.writers, *content.readers]
@@ -323,15 +343,9 @@ def _preview(task: Task, plan: Plan, stack: Stack, template: Template) -> list[C
     tags = _tags(task.params)
     if tags is not None:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    cloudformation = task.clients(attempts=1)("cloudformation")
     try:
-        return preview(
-            task.clients(attempts=1)("cloudformation"),
-            stack,
-            request,
-            timeout=task.timeout(),
-            time=task.time,
-            warn=task.warn,
-        )
+        found = preview(cloudformation, stack, request, timeout=task.timeout(), time=task.time, warn=task.warn)
     except Denied as problem:
         if params["allow_replacement"]:
             task.warn(f"{problem.message} So it is not known what this update changes.")
@@ -340,6 +354,13 @@ def _preview(task: Task, plan: Plan, stack: Stack, template: Template) -> list[C
             f"{problem.message} So it is not known whether this update would replace the repository: "
             "allow cloudformation:CreateChangeSet, DescribeChangeSet and DeleteChangeSet, or say that it may (allow_replacement: true)."
         ) from problem
+    deployed = read_template(plan.live_template, f"of the stack {stack.name}")
+    of_aws = {"AWS::StackName": stack.name}
+    return weighed(
+        found,
+        Evaluation(deployed, {**deployed.effective_parameters({}), **stack.parameters, **of_aws}),
+        Evaluation(template, {**template.effective_parameters(plan.parameters), **of_aws}),
+    )
 
 
 def _drift(task: Task, clients: Clients, caller: Caller, stack: Stack) -> list[dict[str, Any]] | None:

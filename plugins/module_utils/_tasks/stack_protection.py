@@ -37,7 +37,9 @@ def run(task: Task) -> dict[str, Any]:
         raise Refused(problem)
     length = len(json.dumps(policy or {}))
     if length > STACK_POLICY_LIMIT:
-        raise Refused(f"The stack policy has {length:,} characters, and CloudFormation takes {STACK_POLICY_LIMIT:,}: shorten it.")
+        raise Refused(
+            f"The stack policy has {length:,} characters, and CloudFormation takes {STACK_POLICY_LIMIT:,}: shorten it."
+        )
     cloudformation = task.clients()("cloudformation")
     stack = _stacks.describe(cloudformation, name)
     if stack is None or stack.status.is_gone:
