@@ -276,7 +276,7 @@ template_parameters:
   returned: always
   type: dict
 template_body:
-  description: The text of the template to deploy; none where the deployed one stays.
+  description: The text of the template to deploy; the deployed one where only the images are to be let go.
   returned: always
   type: str
 changes:

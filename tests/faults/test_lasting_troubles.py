@@ -72,7 +72,7 @@ def test_events_of_a_success_denied(scene: Scene) -> None:
 def test_events_of_a_failure_denied(scene: Scene) -> None:
     """A failure whose events may not be read is a failure, with a word on why its reason is not known."""
     template = scene.runner.home / "broken.yml"
-    template.write_text(TEMPLATE.replace("    Properties:\n", "    Properties:\n      LifecyclePolicy: none\n", 1))
+    template.write_text(TEMPLATE.replace("LifecyclePolicy: !If\n", "LifecyclePolicy: none\n      Ignored: !If\n"))
     scene.faulty.plan(Fault(Kind.DENIED, ("DescribeStackEvents", "DescribeEvents")), Hold("CREATE", seconds=2))
     run = scene.run("deploy", iam_user="alice", repository_template=str(template))
     assert run.rc == 2, str(run)

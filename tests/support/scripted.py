@@ -115,6 +115,17 @@ class Script:
 
     _create_stack = _update_stack = _delete_stack = _begin
 
+    def _simulate_principal_policy(self, _parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"EvaluationResults": []}
+
+    def _create_change_set(self, _parameters: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    _delete_change_set = _create_change_set
+
+    def _describe_change_set(self, _parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"Status": "CREATE_COMPLETE", "Changes": []}
+
     def _describe_stacks(self, parameters: dict[str, Any]) -> dict[str, Any]:
         if self.requested is not None:
             self.looks += 1

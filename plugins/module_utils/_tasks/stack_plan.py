@@ -405,7 +405,7 @@ def _plan_absent(task: Task, plan: Plan, template: Template | None) -> Decision:
         plan.parameters = emptying_parameters(stack, plan.held, template)
         plan.empties_first = True
         if EMPTYING_PARAMETER in stack.parameters:
-            plan.template_body = None
+            plan.template_body = _text_of(_stacks.template(cloudformation, stack.stack_id))
     return decision
 
 
