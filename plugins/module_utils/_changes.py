@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -115,13 +116,8 @@ def weighed(changes: Sequence[Change], before: Evaluation, after: Evaluation) ->
         if change.action != "Modify" or not change.properties:
             return change
         left = tuple(each for each in change.properties if not comes_to_the_same(change, each))
-        replacing = [each for each in left if each.requires_recreation != "Never"]
-        same = len(left) == len(change.properties)
-        return (
-            change
-            if same
-            else replace(change, properties=left, replacement=change.replacement if replacing else "False")
-        )
+        replacing = any(each.requires_recreation != "Never" for each in left)
+        return replace(change, properties=left, replacement=change.replacement if replacing else "False")
 
     return [weigh(change) for change in changes]
 
@@ -194,6 +190,7 @@ def _change(answer: Mapping[str, Any]) -> Change:
                 target.get("RequiresRecreation") or "Never",
                 target.get("Attribute") or "Properties",
             )
+    properties = properties or _told_by_contexts(answer)
     return Change(
         logical_id=answer["LogicalResourceId"],
         type=answer["ResourceType"],
@@ -202,6 +199,27 @@ def _change(answer: Mapping[str, Any]) -> Change:
         replacement=answer.get("Replacement") or "False",
         properties=tuple(properties.values()),
     )
+
+
+def _told_by_contexts(answer: Mapping[str, Any]) -> dict[str, PropertyChange]:
+    """The properties that differ between the resource as it was and as it will be, where no details tell of them."""
+    before, after = (
+        json.loads(answer.get(side) or "{}").get("Properties") or {} for side in ("BeforeContext", "AfterContext")
+    )
+    return {
+        name: PropertyChange(
+            name,
+            _as_text(before.get(name)),
+            _as_text(after.get(name)),
+            "Always" if name in _REPLACING_PROPERTIES else "Never",
+        )
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    }
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, sort_keys=True)
 
 
 def _lines(values: Mapping[str, str | None], hidden: set[str] | frozenset[str] = frozenset()) -> str:

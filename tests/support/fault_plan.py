@@ -142,7 +142,7 @@ class Call:
     @property
     def reads(self) -> bool:
         """Whether it changes nothing."""
-        return self.action.startswith(("Describe", "List", "Get", "BatchGet", "Validate"))
+        return self.action.startswith(("Describe", "List", "Get", "BatchGet", "Validate", "Simulate"))
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Call:

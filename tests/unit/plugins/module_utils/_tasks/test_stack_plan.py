@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -650,6 +651,30 @@ def test_the_gate(change: dict[str, Any], answer: Any, says: str) -> None:
         run(asked)
     assert "allow_replacement: true" in caught.value.message
     assert caught.value.known["changes"][0]["logical_id"] == "ECRRepository"
+
+
+@pytest.mark.parametrize(
+    ("told", "replacement"),
+    [
+        pytest.param({**RENAMED, "AfterValue": NAME}, "False", id="a name that comes to the same"),
+        pytest.param(RENAMED, "True", id="a new name"),
+        pytest.param({**RENAMED, "BeforeValue": None, "AfterValue": None}, "False", id="a name in neither template"),
+    ],
+)
+def test_a_replacement_is_weighed(told: dict[str, Any], replacement: str) -> None:
+    """A change set counts a property that refers to a new parameter; what it comes to counts here."""
+    plan = run(updating(change_set(modify("True", told)), allow_replacement=True))
+    assert plan["changes"][0]["replacement"] == replacement
+
+
+@pytest.mark.parametrize(("name", "replacement"), [(NAME, "False"), ("team/app", "True")])
+def test_a_change_set_without_details(name: str, replacement: str) -> None:
+    """Where only the resource before and after is told, its properties are compared."""
+    before, after = (json.dumps({"Properties": {"RepositoryName": each, "Tags": [each]}}) for each in (NAME, name))
+    told = modify("True", BeforeContext=before, AfterContext=after.replace("[", '["x", '))
+    plan = run(updating(change_set(told), allow_replacement=True))
+    assert plan["changes"][0]["replacement"] == replacement
+    assert plan["changes"][0]["properties"][-1]["name"] == "Tags"
 
 
 def test_a_replacement_that_is_allowed() -> None:
