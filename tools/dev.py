@@ -37,6 +37,9 @@ NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL
 # Of the collections that come with Ansible, only these are ever imported here.
 COLLECTIONS_NOT_TO_COMPILE = r"/ansible_collections/(?!amazon/|ansible/|cargohold/)"
 
+# The locks are complete. Left to resolve them once more, pip looks at newer releases of packages with extras, and stops.
+EXACTLY_THE_LOCK = ("--require-hashes", "--no-deps")
+
 # Other folders of the checkout are the source.
 MADE_BY_TOOLS = (".venv", ".venv-benchmarks", ".venv-localstack", ".cache", ".ansible")
 
@@ -161,12 +164,12 @@ def _install(environment: Environment) -> None:
     python = environment.commands / "python"
     if uv:
         _install_step(
-            [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "--compile-bytecode"],
+            [uv, "pip", "install", "--quiet", "--python", python, *EXACTLY_THE_LOCK, "--compile-bytecode"],
             environment.lock,
         )
     else:
         # pip compiles on one core, and every collection that comes with Ansible.
-        _install_step([python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-compile"], environment.lock)
+        _install_step([python, "-m", "pip", "install", "--quiet", *EXACTLY_THE_LOCK, "--no-compile"], environment.lock)
         # Some packages ship templates of Python that cannot be compiled; compileall minds, and it does not matter.
         subprocess.run(
             [python, "-m", "compileall", "-q", "-j0", "-x", COLLECTIONS_NOT_TO_COMPILE, environment.folder / "lib"],
