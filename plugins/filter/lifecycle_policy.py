@@ -28,7 +28,8 @@ options:
     description:
       - The rules. Each has one of V(protect), V(keep), V(expire_after) and V(expire_untagged_after).
       - "V(protect): a list of patterns; images with a tag that matches one of them stay."
-      - "V(keep): a number; so many of the newest images stay, the others expire. With V(tags), a list of patterns, that is said
+      - "V(keep): a number; so many of the newest images stay, the others expire. Images that a rule before it keeps count, too.
+        With V(tags), a list of patterns, that is said
         of the images with such a tag, for each pattern on its own."
       - "V(expire_after): a number of days since the push, after which images expire. V(tags) limits it, too."
       - "V(expire_untagged_after): a number of days since the push, after which images without a tag expire."
@@ -39,7 +40,7 @@ options:
 """
 
 EXAMPLES = """
-- name: Keep releases for good, a hundred others, and untagged images for two weeks
+- name: Keep releases for good, the newest hundred of all images, and untagged ones for two weeks
   community.aws.ecs_ecr:
     name: payments-api
     lifecycle_policy: "{{ rules | cargohold.ecr.lifecycle_policy }}"

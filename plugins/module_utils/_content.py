@@ -40,6 +40,7 @@ _FILTER_PARAMETERS = tuple(
 
 _EXCLUSION_FILTER = re.compile(r"[0-9a-zA-Z._*-]{1,128}")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:root|(?:user|role)/[\w+=,.@/-]+)|[0-9]{12}", re.ASCII)
+_TAG = re.compile(r"[\w\s.:/=+@-]*")
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 
 CONTENT_SPEC: dict[str, Any] = {
@@ -168,6 +169,8 @@ class Content:
             return []
         if not isinstance(document.get("rules"), (list, tuple)):
             return ["The lifecycle_policy has no list of rules: write it as ECR does, or use lifecycle_rules."]
+        if not all(map(_is_rule, document["rules"])):
+            return ["Each rule of the lifecycle_policy needs a rulePriority, a selection and an action, as ECR has it."]
         length = len(_compact(document))
         if length < FEWEST_CHARACTERS_OF_LIFECYCLE_POLICY:
             fewest = FEWEST_CHARACTERS_OF_LIFECYCLE_POLICY
@@ -202,7 +205,8 @@ def expected(
         text = value["LifecyclePolicyText"]
         result["lifecycle_policy"] = json.loads(text) if text else None
     if _FILTER_PARAMETERS[0] in value:
-        filters = [value[name] for name in _FILTER_PARAMETERS if value.get(name)]
+        # Without the first one the template has none.
+        filters = [value[name] for name in _FILTER_PARAMETERS if value.get(name) and value[_FILTER_PARAMETERS[0]]]
         mutability = value.get("ImageTagMutability") or "MUTABLE"
         result["image_tag_mutability"] = f"{mutability}_WITH_EXCLUSION" if filters else mutability
         result["image_tag_mutability_exclusion_filters"] = filters
@@ -310,6 +314,10 @@ def _tag_problems(tags: Mapping[str, Any]) -> list[str]:
         [f"There are {len(tags)} tags, and AWS takes {MOST_TAGS}: leave some out."] if len(tags) > MOST_TAGS else []
     )
     for key, value in tags.items():
+        if not _TAG.fullmatch(f"{key}{value}"):
+            problems.append(
+                f"The tag {key!r} has characters that AWS does not take: letters, digits, spaces and _.:/=+-@ are."
+            )
         if not 1 <= len(str(key)) <= LONGEST_TAG_KEY or str(key).lower().startswith("aws:"):
             problems.append(
                 f"The tag {key!r} has a key that AWS does not take: 1 to {LONGEST_TAG_KEY} characters, not beginning with aws:."
@@ -319,6 +327,15 @@ def _tag_problems(tags: Mapping[str, Any]) -> list[str]:
                 f"The tag {key!r} has a value of {len(str(value))} characters, and AWS takes {LONGEST_TAG_VALUE}: shorten it."
             )
     return problems
+
+
+def _is_rule(rule: Any) -> bool:
+    """Whether this has what each rule of a lifecycle policy has (the ECR user guide, "Lifecycle policy parameters")."""
+    return (
+        isinstance(rule, Mapping)
+        and isinstance(rule.get("rulePriority"), int)
+        and all(isinstance(rule.get(part), Mapping) for part in ("selection", "action"))
+    )
 
 
 def _tag_differences(asked: Mapping[str, str], live: Mapping[str, str]) -> list[str]:

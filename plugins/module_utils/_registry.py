@@ -154,10 +154,11 @@ def set_scan_on_push(ecr: Any, name: str, scan: bool) -> None:
 def set_tags(ecr: Any, arn: str, wanted: Mapping[str, str], unwanted: Sequence[str]) -> None:
     """TagResource and UntagResource."""
     with told(f"set the tags of {arn}"):
-        if wanted:
-            ecr.tag_resource(resourceArn=arn, tags=[{"Key": key, "Value": value} for key, value in wanted.items()])
+        # First those that go: there may be 50 at most.
         if unwanted:
             ecr.untag_resource(resourceArn=arn, tagKeys=list(unwanted))
+        if wanted:
+            ecr.tag_resource(resourceArn=arn, tags=[{"Key": key, "Value": value} for key, value in wanted.items()])
 
 
 def _repository(answer: Mapping[str, Any]) -> Repository:

@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _registry
 from ansible_collections.cargohold.ecr.plugins.module_utils._content import differences
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
 
 
 def drift(ecr: Any, expectation: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -39,18 +39,22 @@ def drift(ecr: Any, expectation: Mapping[str, Any]) -> list[dict[str, Any]]:
     return differences(expectation, live)
 
 
-def repair(ecr: Any, expectation: Mapping[str, Any], found: list[dict[str, Any]]) -> None:
-    """Set straight in ECR what differs: CloudFormation has nothing to update where its own record is right.
+def refuse_beyond_repair(found: Sequence[Mapping[str, Any]]) -> None:
+    """What only a new repository can have is not set in place.
 
-    :param found: as M(drift) gives them.
-    :raises CargoholdError: before anything is set, when something differs that only a new repository can have.
+    :raises Refused: when something of that kind differs.
     """
-    name = expectation["name"]
     lasting = [each["message"] for each in found if each["what"] in ("repository", "encryption")]
     if lasting:
-        raise CargoholdError(
-            f"{' '.join(lasting)} That cannot be put right in place: delete the stack, and deploy it anew."
-        )
+        raise Refused(f"{' '.join(lasting)} That cannot be put right in place: delete the stack, and deploy it anew.")
+
+
+def repair(ecr: Any, expectation: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> None:
+    """Set straight in ECR what differs: CloudFormation has nothing to update where its own record is right.
+
+    :param found: as M(drift) gives them, and none that are beyond repair.
+    """
+    name = expectation["name"]
     differing = {each["what"]: each for each in found}
     if "policy" in differing:
         _registry.set_policy(ecr, name, expectation["policy"])

@@ -89,10 +89,11 @@ def _read(
         """What is judged has to be known; else what may not be read is left out."""
         if not judged:
             return _if_allowed(task, call)
-        return call() if part == "policy" or part in (expectation or {}) else None
+        return call() if part in (expectation or {}) or (part == "policy" and principal) else None
 
     # Without a policy nobody is granted anything; where it may not be read, nothing is known.
     policy = read("policy", lambda: _registry.policy(ecr, name) or {})
+    lifecycle = read("lifecycle_policy", lambda: _registry.lifecycle_policy(ecr, name) or {})
     found = {
         **repository.as_result(),
         "exists": True,
@@ -100,20 +101,14 @@ def _read(
         "granted_principals": None if policy is None else list(granted_principals(policy)),
         "deleted_principals": None if policy is None else list(deleted_principals(policy)),
         "missing_actions": list(missing_actions(policy or {}, principal)) if principal else None,
-        "lifecycle_policy": read("lifecycle_policy", lambda: _registry.lifecycle_policy(ecr, name)),
+        "lifecycle_policy": lifecycle or None,
         "tags": read("tags", lambda: _registry.tags(ecr, repository.arn)),
         "images": read("images", lambda: _registry.images(ecr, name).as_result()),
     }
-    return {**found, "differences": _differences(expectation, found, policy) if expectation else None}
-
-
-def _differences(
-    expectation: Mapping[str, Any], found: Mapping[str, Any], policy: Mapping[str, Any] | None
-) -> list[dict[str, Any]]:
-    """Where the repository is not as expected, as far as it could be read."""
-    unread = {"policy"} if policy is None else set()
-    unread |= {"tags"} if found["tags"] is None else set()
-    return differences({what: asked for what, asked in expectation.items() if what not in unread}, found)
+    # Where something could not be read, there is a warning instead.
+    parts = {"policy": policy, "lifecycle_policy": lifecycle, "tags": found["tags"]}
+    readable = {what: asked for what, asked in (expectation or {}).items() if parts.get(what, "") is not None}
+    return {**found, "differences": differences(readable, found) if expectation else None}
 
 
 def _if_allowed(task: Task, read: Callable[[], T]) -> T | None:

@@ -14,7 +14,11 @@ from typing import Any
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Refused
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import repository_name_problem
 from ansible_collections.cargohold.ecr.plugins.module_utils._task import Task
-from ansible_collections.cargohold.ecr.plugins.module_utils._verification import drift, repair
+from ansible_collections.cargohold.ecr.plugins.module_utils._verification import (
+    drift,
+    refuse_beyond_repair,
+    repair,
+)
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -34,6 +38,7 @@ def run(task: Task) -> dict[str, Any]:
     expectation = {**task.params["expected"], "name": name}
     ecr = task.clients()("ecr")
     found = drift(ecr, expectation)
+    refuse_beyond_repair(found)
     result = {"changed": bool(found), "differences": found, "diff": [_diff(name, each) for each in found]}
     if found and not task.check_mode:
         repair(ecr, expectation, found)

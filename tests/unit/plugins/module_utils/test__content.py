@@ -41,7 +41,11 @@ DEFAULTS = {
 }
 RULES = {
     "rules": [
-        {"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 9}}
+        {
+            "rulePriority": 1,
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 9},
+            "action": {"type": "expire"},
+        }
     ]
 }
 
@@ -65,7 +69,9 @@ def expectation(**parameters: str) -> dict[str, Any]:
         pytest.param({"lifecycle_policy": RULES, "lifecycle_rules": [{"keep": 1}]}, "leave one of them out", id="both"),
         pytest.param({"lifecycle_policy": {"rule": []}}, "has no list of rules", id="no rules"),
         pytest.param({"lifecycle_policy": {"rules": []}}, "has 12 characters, and ECR takes 100", id="too short"),
-        pytest.param({"lifecycle_policy": {"rules": ["x" * 5000]}}, "parameter takes 4,096", id="too long"),
+        pytest.param({"lifecycle_policy": {"rules": [*RULES["rules"] * 50]}}, "parameter takes 4,096", id="too long"),
+        pytest.param({"lifecycle_policy": {"rules": ["x" * 200]}}, "needs a rulePriority", id="no rule"),
+        pytest.param({"tags": {"a#b": "c"}}, "'a#b' has characters that AWS does not take", id="characters of a tag"),
         pytest.param({"lifecycle_rules": [{"keep": 0}]}, "it must be a number from 1", id="friendly rule"),
         pytest.param({"tags": {"aws:x": "y"}}, "'aws:x' has a key that AWS does not take", id="tag of AWS"),
         pytest.param({"tags": {"x": "y" * 257}}, "value of 257 characters", id="long tag"),

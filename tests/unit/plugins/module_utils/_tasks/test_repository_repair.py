@@ -121,8 +121,8 @@ REPAIRS: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, dict[st
             ]
         },
         [
-            ("tag_resource", {"resourceArn": "arn:x", "tags": [{"Key": "team", "Value": "a"}]}),
             ("untag_resource", {"resourceArn": "arn:x", "tagKeys": ["old"]}),
+            ("tag_resource", {"resourceArn": "arn:x", "tags": [{"Key": "team", "Value": "a"}]}),
         ],
     ),
 }
@@ -165,10 +165,11 @@ def test_nothing_to_repair() -> None:
 )
 def test_cannot_be_repaired(expected: dict[str, Any], answers: dict[str, Any], says: str) -> None:
     """What takes a new repository is told before anything is set."""
-    asked = task(expected, **answers)
-    with pytest.raises(CargoholdError, match=says):
-        run(asked)
-    assert written(asked) == []
+    for check_mode in (False, True):
+        asked = task(expected, check_mode=check_mode, **answers)
+        with pytest.raises(CargoholdError, match=says):
+            run(asked)
+        assert written(asked) == []
 
 
 def test_somebody_sets_it_back() -> None:
