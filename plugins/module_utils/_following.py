@@ -31,6 +31,7 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
 from ansible_collections.cargohold.ecr.plugins.module_utils._job import Job, JobReport
 from ansible_collections.cargohold.ecr.plugins.module_utils._polling import SHORTEST_INTERVAL, Time, interval, poll
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Event, Stack
+from ansible_collections.cargohold.ecr.plugins.module_utils._status import Operation
 from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Outcome, Target, Watch
 
 T = TypeVar("T")
@@ -51,6 +52,25 @@ LISTING_PAGES_AT_FIRST = 4
 EVENT_ATTEMPTS = 3
 
 
+class Reads:
+    """Makes reading calls, at most so many a second, and counts them."""
+
+    def __init__(self, time: Time) -> None:
+        self.calls = 0
+        self._time = time
+        self._made_at: deque[float] = deque(maxlen=READS_PER_SECOND)
+
+    def __call__(self, read: Callable[[], T]) -> T:
+        """Make a call as soon as that may be."""
+        if len(self._made_at) == READS_PER_SECOND:
+            wait = self._made_at[0] + 1.0 - self._time.clock()
+            if wait > 0:
+                self._time.sleep(wait)
+        self._made_at.append(self._time.clock())
+        self.calls += 1
+        return read()
+
+
 class Reporter:
     """Told of progress while it happens. This one keeps it to itself; those that print it derive from it."""
 
@@ -62,6 +82,9 @@ class Reporter:
 
     def looked(self, watches: Sequence[Watch]) -> None:
         """All stacks were looked at."""
+
+    def counted(self, settled: int, total: int) -> None:
+        """So many of all the stacks are settled."""
 
     def trouble(self, trouble: Transient) -> None:
         """A look failed, and will be tried again."""
@@ -78,6 +101,8 @@ class Follower:
 
     :param cloudformation: a boto3 client that does not retry by itself: the loop does.
     :param job: the background job that starts the operation, where there is one; goes with one target.
+    :param reads: makes the reading calls; C(None) where nobody else reads.
+    :param only_causes: whether to read a stack's events only where it failed, as is enough for one of many.
     """
 
     def __init__(
@@ -88,24 +113,37 @@ class Follower:
         time: Time,
         reporter: Reporter,
         job: Job | None = None,
+        reads: Reads | None = None,
+        only_causes: bool = False,
     ) -> None:
         self.watches = [Watch(target) for target in targets]
-        self.calls = 0
         self._cloudformation = cloudformation
         self._time = time
         self._reporter = reporter
         self._job = job
         self._looks = 0
-        self._read_at: deque[float] = deque(maxlen=READS_PER_SECOND)
+        self._reading = reads or Reads(time)
+        self._only_causes = only_causes
         self._listing_pages: int | None = None
         self._may_list = True
+
+    @property
+    def calls(self) -> int:
+        """How many reading calls were made."""
+        return self._reading.calls
+
+    def add(self, target: Target) -> Watch:
+        """Follow one more stack from now on."""
+        watch = Watch(target)
+        self.watches.append(watch)
+        return watch
 
     def look_once(self) -> None:
         """Look at every stack once, and give what is still moving the outcome C(moving).
 
         :raises Transient: when the stacks cannot be read now.
         """
-        self._look()
+        self.look()
         for watch in self.watches:
             watch.conclude(self._time.clock())
             if not watch.is_over:
@@ -114,12 +152,12 @@ class Follower:
     def follow(self, timeout: float) -> None:
         """Look until every stack is settled, at most C(timeout) seconds long; afterwards each watch has an outcome."""
         ending = poll(
-            self._look,
+            self.look,
             lambda _seen: all(watch.is_over for watch in self.watches),
             timeout=timeout,
             time=self._time,
             first_after=JOB_START if self._job else 0.0,
-            next_interval=lambda _seen, _elapsed: self._interval(),
+            next_interval=lambda _seen, _elapsed: self.interval(),
             on_trouble=self._reporter.trouble,
         )
         for watch in self.watches:
@@ -148,12 +186,17 @@ class Follower:
             "calls": self.calls,
         }
 
-    def _interval(self) -> float:
+    def interval(self) -> float:
+        """Seconds from one look to the next, while something is pending."""
         now = self._time.clock()
         pending = [watch for watch in self.watches if not watch.is_over]
         return min(interval(now - watch.begun_at) if watch.begun else SHORTEST_INTERVAL for watch in pending)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look at every stack that is not settled.
+
+        :raises Transient: when that cannot be done now.
+        """
         pending: Sequence[Watch] = [watch for watch in self.watches if not watch.is_over]
         # The job first: if it is over and the stack, read later, shows nothing, then nothing was started.
         job = self._job.read() if self._job else None
@@ -164,10 +207,13 @@ class Follower:
             with _failing(watch):
                 self._look_at(watch, job)
         self._reporter.looked(self.watches)
+        if not self._only_causes:
+            self._reporter.counted(sum(watch.is_over for watch in self.watches), len(self.watches))
 
     def _look_at(self, watch: Watch, job: JobReport | None) -> None:
         """Look at one stack by itself."""
-        by_events = watch.tells_by_events and self._looks % LOOKS_PER_STATUS != 0 and self._read_events(watch)
+        may_tell = watch.tells_by_events and not self._only_causes
+        by_events = may_tell and self._looks % LOOKS_PER_STATUS != 0 and self._read_events(watch)
         if by_events and watch.tells_by_events:
             return
         stack = self._reading(partial(_stacks.describe, self._cloudformation, watch.key))
@@ -186,10 +232,10 @@ class Follower:
             return
         if stack.status.is_moving:
             self._reporter.status(watch)
-            if changed and self._is_listing:
+            if changed and self._is_listing and not self._only_causes:
                 self._read_events(watch)
             return
-        if watch.target.operation is not None or stack.status.is_failure:
+        if stack.status.is_failure or (watch.target.operation is not None and not self._only_causes):
             if not events_are_fresh:
                 self._read_events(watch)
             if stack.status.is_failure:
@@ -316,17 +362,34 @@ class Follower:
             if watch.key in listed:
                 with _failing(watch):
                     self._show(watch, listed[watch.key])
-        return [watch for watch in pending if watch.key not in listed]
+        return self._look_at_deleted([watch for watch in pending if watch.key not in listed])
 
-    def _reading(self, read: Callable[[], T]) -> T:
-        """Make a reading call, at most so many a second."""
-        if len(self._read_at) == READS_PER_SECOND:
-            wait = self._read_at[0] + 1.0 - self._time.clock()
-            if wait > 0:
-                self._time.sleep(wait)
-        self._read_at.append(self._time.clock())
-        self.calls += 1
-        return read()
+    def _look_at_deleted(self, missing: Sequence[Watch]) -> Sequence[Watch]:
+        """Show the watches of deletions what a listing of the deleted stacks tells of them; returns the others.
+
+        No more pages are read than there are stacks to ask for one by one.
+        """
+        awaited = {watch.key: watch for watch in missing if watch.target.operation is Operation.DELETE}
+        if not self._may_list or len(awaited) <= LISTING_PAGES_AT_FIRST:
+            return missing
+        pages = _stacks.deleted_pages(self._cloudformation, set(awaited))
+        more = True
+        found: set[str] = set()
+        try:
+            for _page in range(len(awaited)):
+                if not more or len(found) == len(awaited):
+                    break
+                stacks, more = self._reading(partial(next, pages))
+                for stack in stacks:
+                    found.add(stack.stack_id)
+                    with _failing(awaited[stack.stack_id]):
+                        self._show(awaited[stack.stack_id], stack)
+        except Transient:
+            raise
+        except CargoholdError:
+            # Whoever may not list the deleted ones may still ask for each.
+            return missing
+        return [watch for watch in missing if not watch.is_over]
 
 
 @contextmanager

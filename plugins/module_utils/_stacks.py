@@ -12,13 +12,14 @@ Every function raises the exceptions of L(_errors); a stack that does not exist 
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import told
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Absent, Transient
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Absent, AwsError, Transient
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import stack_name_of
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Event, Resource, Stack
 from ansible_collections.cargohold.ecr.plugins.module_utils._status import parse_status
@@ -252,3 +253,128 @@ def _resource(answer: Mapping[str, Any]) -> Resource:
         type=answer["ResourceType"],
         status=answer["ResourceStatus"],
     )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What CreateStack, UpdateStack and CreateChangeSet are asked for.
+
+    :param stack: the stack's name, or the ID of the one that there is.
+    :param parameters: a value of C(None) keeps the present one.
+    :param token: makes the request safe to repeat; another one for each operation.
+    :param notification_arns: C(None) leaves the topics as they are.
+    """
+
+    stack: str
+    template_body: str
+    parameters: Mapping[str, str | None]
+    tags: Mapping[str, str]
+    token: str
+    notification_arns: Sequence[str] | None = None
+    role_arn: str | None = None
+    capabilities: Sequence[str] = ()
+    termination_protection: bool | None = None
+
+    def as_request(self) -> dict[str, Any]:
+        """The part of the request that the three calls have in common."""
+        request: dict[str, Any] = {
+            "StackName": self.stack,
+            "TemplateBody": self.template_body,
+            "Parameters": [
+                {"ParameterKey": name, "UsePreviousValue": True}
+                if value is None
+                else {"ParameterKey": name, "ParameterValue": value}
+                for name, value in self.parameters.items()
+            ],
+            "Tags": [{"Key": key, "Value": value} for key, value in self.tags.items()],
+            "Capabilities": list(self.capabilities),
+        }
+        if self.notification_arns is not None:
+            request["NotificationARNs"] = list(self.notification_arns)
+        if self.role_arn:
+            request["RoleARN"] = self.role_arn
+        return request
+
+
+def stack_page(
+    cloudformation: Any, is_wanted: Callable[[str, Mapping[str, str]], bool], token: str | None
+) -> tuple[list[Stack], str | None]:
+    """One page of DescribeStacks for all stacks, and what to ask with for the next one.
+
+    A page by itself can be asked for again, which a paginator cannot.
+
+    :param is_wanted: whether to give a stack, from its name and its tags; what the others are like is not looked at.
+    """
+    with told("list the stacks"):
+        page = cloudformation.describe_stacks(**({"NextToken": token} if token else {}))
+    wanted = [
+        each
+        for each in page.get("Stacks", [])
+        if is_wanted(each["StackName"], {tag["Key"]: tag["Value"] for tag in each.get("Tags", [])})
+    ]
+    return [_stack(each) for each in wanted], page.get("NextToken")
+
+
+def deleted_pages(cloudformation: Any, wanted: Container[str]) -> Iterator[Page[Stack]]:
+    """ListStacks for the stacks that were deleted in the last ninety days, a hundred at a time.
+
+    :param wanted: the IDs of the stacks to give.
+    """
+    doing = "list the deleted stacks"
+    for page, more in _pages(cloudformation, "list_stacks", doing, StackStatusFilter=["DELETE_COMPLETE"]):
+        yield [_stack(each) for each in page.get("StackSummaries", []) if each["StackId"] in wanted], more
+
+
+def create(cloudformation: Any, deployment: Deployment) -> str:
+    """CreateStack; the new stack's ID. Asked again with the same token, it gives the same stack."""
+    protection = deployment.termination_protection
+    more = {} if protection is None else {"EnableTerminationProtection": protection}
+    try:
+        with told(f"create the stack {deployment.stack}"):
+            answer = cloudformation.create_stack(
+                **deployment.as_request(), ClientRequestToken=deployment.token, **more
+            )
+    except AwsError as problem:
+        if problem.code != "AlreadyExistsException":
+            raise
+        # An earlier answer may have got lost.
+        stack = describe(cloudformation, deployment.stack)
+        if stack is None or not _is_begun_by(cloudformation, stack, deployment.token):
+            raise
+        return stack.stack_id
+    return str(answer["StackId"])
+
+
+def update(cloudformation: Any, deployment: Deployment) -> None:
+    """UpdateStack."""
+    with told(f"update the stack {stack_name_of(deployment.stack)}"):
+        cloudformation.update_stack(**deployment.as_request(), ClientRequestToken=deployment.token)
+
+
+def delete(cloudformation: Any, stack: Stack, token: str) -> None:
+    """DeleteStack."""
+    with told(f"delete the stack {stack.name}"):
+        cloudformation.delete_stack(StackName=stack.stack_id, ClientRequestToken=token)
+
+
+def execute_change_set(cloudformation: Any, stack: Stack, name: str, token: str) -> None:
+    """ExecuteChangeSet. Asked again, it does nothing more."""
+    named = {"StackName": stack.name, "ChangeSetName": name}
+    try:
+        with told(f"update the stack {stack.name}"):
+            cloudformation.execute_change_set(**named, ClientRequestToken=token)
+    except AwsError as problem:
+        # An earlier answer got lost: nobody else knows of this change set.
+        if problem.code not in ("InvalidChangeSetStatus", "InvalidChangeSetStatusException"):
+            raise
+        with told(f"update the stack {stack.name}"):
+            status = str(cloudformation.describe_change_set(**named).get("ExecutionStatus"))
+        if not status.startswith("EXECUTE_"):
+            raise
+
+
+def _is_begun_by(cloudformation: Any, stack: Stack, token: str) -> bool:
+    """Whether the stack's newest operation was asked for with the token."""
+    with told(f"read the events of the stack {stack.name}"):
+        events = cloudformation.describe_stack_events(StackName=stack.stack_id).get("StackEvents", [])
+    return any(each.get("ClientRequestToken") == token for each in events)

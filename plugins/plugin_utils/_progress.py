@@ -20,6 +20,9 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Outcom
 # Seconds without a line after which what is still moving is told.
 SILENCE = 20.0
 
+# So many stacks are told of one by one; of more, only those that fail, and how many are settled.
+MANY = 25
+
 
 class Tone(Enum):
     """What a line is about, for whoever has colours."""
@@ -46,6 +49,7 @@ class Progress(Reporter):
         self._began = self._last = clock()
         self._told: dict[str, str] = {}
         self._settled = 0
+        self._total = 1
         self._troubled = False
 
     def status(self, watch: Watch) -> None:
@@ -53,6 +57,8 @@ class Progress(Reporter):
         status = watch.stack.status.value if watch.stack else None
         if status and self._told.get(watch.name) != status:
             self._told[watch.name] = status
+            if self._total > MANY and _tone(status) is not Tone.BAD:
+                return
             self._line(self._clock() - watch.begun_at, f"  {watch.name}  {status}", _tone(status))
 
     def events(self, watch: Watch, events: Sequence[Event]) -> None:
@@ -69,18 +75,21 @@ class Progress(Reporter):
                 self._line(elapsed, text, _tone(event.status))
 
     def looked(self, watches: Sequence[Watch]) -> None:
-        """What is still moving, after a silence; and how many are settled, when there are many and that changed."""
+        """What is still moving, after a silence."""
         self._troubled = False
-        settled = sum(watch.is_over for watch in watches)
         now = self._clock()
-        if len(watches) > 1 and settled != self._settled:
-            self._settled = settled
-            self._print(f"{now - self._began:6.1f}s  {settled}/{len(watches)} settled", Tone.MOVING)
-        if now - self._last >= SILENCE and settled < len(watches):
-            moving = [watch for watch in watches if not watch.is_over]
+        moving = [watch for watch in watches if not watch.is_over]
+        if now - self._last >= SILENCE and moving:
             named = ", ".join(_moving(watch) for watch in moving[:3])
             more = f" and {len(moving) - 3} more" if len(moving) > 3 else ""
             self._print(f"{now - self._began:6.1f}s  still waiting for {named}{more}", Tone.MOVING)
+
+    def counted(self, settled: int, total: int) -> None:
+        """How many are settled, when there are many and that changed."""
+        self._total = total
+        if total > 1 and settled != self._settled:
+            self._settled = settled
+            self._print(f"{self._clock() - self._began:6.1f}s  {settled}/{total} settled", Tone.MOVING)
 
     def trouble(self, trouble: Transient) -> None:
         """The first failed look of a row."""
