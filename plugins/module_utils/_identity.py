@@ -73,3 +73,11 @@ def may_log_in(iam: Any, arn: str) -> bool | None:
         return None
     decisions = [each["EvalDecision"] for each in answer["EvaluationResults"]]
     return all(decision == "allowed" for decision in decisions) if decisions else None
+
+
+def users(iam: Any) -> list[User]:
+    """ListUsers, every page of it."""
+    with told("list the IAM users"):
+        pages = iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 1000})
+        found = [each for page in pages for each in page["Users"]]
+    return [User(name=each["UserName"], path=each["Path"], arn=each["Arn"]) for each in found]

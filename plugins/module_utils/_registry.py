@@ -178,3 +178,10 @@ def _repository(answer: Mapping[str, Any]) -> Repository:
             if value
         },
     )
+
+
+def names(ecr: Any) -> frozenset[str]:
+    """DescribeRepositories for all of the caller's registry, every page of it: their names."""
+    with told("list the repositories"):
+        pages = ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
+        return frozenset(each["repositoryName"] for page in pages for each in page["repositories"])

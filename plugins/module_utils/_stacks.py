@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 

@@ -96,11 +96,17 @@ class AwsAction(ActionBase):
         :raises AnsibleActionFail: when there is no such file.
         """
         arguments = self._task.args
-        if not arguments.get(option):
-            return
-        path = Path(self._loader.path_dwim(str(arguments[option])))
+        if arguments.get(option):
+            arguments[into] = self.local_text(arguments[option])
+
+    def local_text(self, name: object) -> str:
+        """The text of a file of the controller.
+
+        :raises AnsibleActionFail: when there is no such file.
+        """
+        path = Path(self._loader.path_dwim(str(name)))
         try:
-            arguments[into] = path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as problem:
             why = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
             raise AnsibleActionFail(f"The template {path} cannot be read: {why}. Check the path.") from problem

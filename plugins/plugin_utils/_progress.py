@@ -59,7 +59,8 @@ class Progress(Reporter):
             self._told[watch.name] = status
             if self._total > MANY and _tone(status) is not Tone.BAD:
                 return
-            self._line(self._clock() - watch.begun_at, f"  {watch.name}  {status}", _tone(status))
+            since = watch.begun_at if self._total == 1 else self._began
+            self._line(self._clock() - since, f"  {watch.name}  {status}", _tone(status))
 
     def events(self, watch: Watch, events: Sequence[Event]) -> None:
         """A line for each new event; a stack's own count as its status."""
