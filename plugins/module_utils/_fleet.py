@@ -118,7 +118,7 @@ def read_entries(raw: Sequence[Any], defaults: Mapping[str, Any]) -> list[Entry]
     read = _Templates()
     for number, given in enumerate(raw, 1):
         entry, problems = _entry(given, defaults, read)
-        called = f"entry {number}" + (f" ({entry.name})" if entry else "")
+        called = f"Entry {number}" + (f" ({entry.name})" if entry else "")
         mistakes += [f"{called}: {problem}" for problem in problems]
         if entry:
             entries.append(entry)
@@ -136,7 +136,7 @@ def refuse_mistakes(mistakes: Sequence[str], count: int) -> None:
         counted = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise Refused(
             f"There {'is' if len(mistakes) == 1 else 'are'} {counted} in the list of {count:,} stacks, "
-            f"so nothing was begun. {' '.join(_capitalised(each) for each in mistakes)}",
+            f"so nothing was begun. {' '.join(mistakes)}",
             mistakes=list(mistakes),
         )
 
@@ -247,12 +247,12 @@ def _mistakes_of_all(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         for name in entry.depends_on:
             if name not in by_name:
-                mistakes.append(f"{entry.name} depends on {name}, which is not in the list.")
+                mistakes.append(f"The stack {entry.name} depends on {name}, which is not in the list.")
             elif entry.is_present and not by_name[name].is_present:
-                mistakes.append(f"{entry.name} depends on {name}, which is to be absent.")
+                mistakes.append(f"The stack {entry.name} depends on {name}, which is to be absent.")
     circle = find_circle({entry.name: entry.depends_on for entry in entries})
     if circle:
-        mistakes.append(f"{' depends on '.join(circle)}: nothing of that can be begun.")
+        mistakes.append(f"The stack {' depends on '.join(circle)}, so nothing of that can be begun.")
     return mistakes
 
 

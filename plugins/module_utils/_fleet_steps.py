@@ -203,7 +203,9 @@ class _One:
             if self._around.check_mode:
                 return self._planned(decision)
             yield Ask(partial(_stacks.delete_retaining, self._cloudformation, stack, keeps), writes=True)
-            return self._ended((yield from self._followed(stack, Operation.DELETE)))
+            report = self._ended((yield from self._followed(stack, Operation.DELETE)))
+            report.reason = report.reason or f"{self._entry.name} is gone; its repository stays."
+            return report
         holdings = yield from self._weigh(held)
         empties = any(holding.may_hold_images for holding in holdings)
         if empties and stack.parameters.get(EMPTYING_PARAMETER) != "true":
@@ -215,7 +217,7 @@ class _One:
         yield from self._delete(stack)
         if self._around.verify:
             yield from self._make_sure_gone([holding.name for holding in holdings])
-        report.outcome = Outcome.SUCCEEDED
+        report.outcome, report.reason = Outcome.SUCCEEDED, f"{self._entry.name} is gone."
         return report
 
     def _plan(self, decision: Decision, stack: Stack | None) -> None:

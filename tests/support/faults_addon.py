@@ -40,7 +40,7 @@ from ansible_collections.cargohold.ecr.tests.support.fault_plan import (
 CONTROL = "/_faults/"
 XMLNS = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 
-OPERATIONS = {"CreateStack": "CREATE", "UpdateStack": "UPDATE", "DeleteStack": "DELETE"}
+OPERATIONS = {"CreateStack": "CREATE", "UpdateStack": "UPDATE", "DeleteStack": "DELETE", "ExecuteChangeSet": "UPDATE"}
 
 LOOKS = ("DescribeStacks", "DescribeStackEvents")
 
@@ -153,6 +153,8 @@ class Faults:
     notes: list[Note] = field(default_factory=list)
     operations: dict[str, Operation] = field(default_factory=dict)
     answers: dict[tuple[str, str], http.Response] = field(default_factory=dict)
+    # The stacks of the change sets, whose execution does not tell.
+    change_sets: dict[str, str] = field(default_factory=dict)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def running(self) -> None:
@@ -206,7 +208,7 @@ class Faults:
                 self.let_go()
             case "reset":
                 self.release()
-                for kept in (self.plan, self.met, self.notes, self.operations, self.answers):
+                for kept in (self.plan, self.met, self.notes, self.operations, self.answers, self.change_sets):
                     kept.clear()
             case unknown:
                 return http.Response.make(404, unknown.encode())
@@ -300,6 +302,11 @@ class Faults:
 
     def remember(self, flow: http.HTTPFlow, request: Request) -> None:
         """Write down an operation that MiniStack began."""
+        if request.action == "CreateChangeSet" and flow.response is not None:
+            told = flow.response.get_text() or ""
+            ids = [re.search(rf"<{name}>([^<]+)</{name}>", told) for name in ("Id", "StackId")]
+            if all(ids):
+                self.change_sets[ids[0][1]] = ids[1][1]  # type: ignore[index]
         kind = OPERATIONS.get(request.action)
         if (
             request.service != "cloudformation"
@@ -314,7 +321,8 @@ class Faults:
         if token:
             self.answers[request.action, token] = flow.response.copy()
         found = re.search(r"<StackId>([^<]+)</StackId>", flow.response.get_text() or "")
-        stack_id = flow.metadata.get("stack_id") or (found[1] if found else "")
+        executed = self.change_sets.get(request.parameters.get("ChangeSetName", ""))
+        stack_id = flow.metadata.get("stack_id") or executed or (found[1] if found else "")
         present = self.operations.get(stack_id)
         if not stack_id or (present and present.held_status and present.kind == kind == "DELETE"):
             return
@@ -325,7 +333,8 @@ class Faults:
     def rewrite(self, response: http.Response, request: Request) -> None:
         """Make an answer agree with what is held, and failures have the reasons of the plan."""
         change: Callable[[ET.Element], None] | None = {
-            "DescribeStacks": self.hold_stacks,
+            "DescribeStacks": self.hold_stacks if request.stack else self.hold_listing,
+            "ListStacks": self.hold_deleted,
             "DescribeStackEvents": self.hold_events,
             "ListStackResources": self.hold_resources,
             "DescribeStackResources": self.hold_resources,
@@ -350,6 +359,25 @@ class Faults:
             if operation.kind == "CREATE":
                 for outputs in member.findall(_tag("Outputs")):
                     member.remove(outputs)
+
+    def hold_listing(self, root: ET.Element) -> None:
+        """A stack that is held while it is deleted is in the listing, whose last page it is put on here."""
+        self.hold_stacks(root)
+        if any(_text(each, "NextToken") for each in root.iter()):
+            return
+        for stacks in root.iter(_tag("Stacks")):
+            present = {_text(member, "StackId") for member in stacks}
+            for operation in self.operations.values():
+                operation.end_if_due()
+                if operation.kind == "DELETE" and operation.held_status and operation.stack_id not in present:
+                    stacks.append(_deleting(operation))
+
+    def hold_deleted(self, root: ET.Element) -> None:
+        """A stack that is held while it is deleted is not among the deleted ones."""
+        held = {each.stack_id for each in self.operations.values() if each.held_status}
+        for summaries in root.iter(_tag("StackSummaries")):
+            for member in [each for each in summaries if _text(each, "StackId") in held]:
+                summaries.remove(member)
 
     def hold_resources(self, root: ET.Element) -> None:
         """The resources of a stack that is held are in progress."""
@@ -459,6 +487,19 @@ def _set(member: ET.Element, name: str, text: str) -> None:
         present.text = text
     else:
         member.remove(present)
+
+
+def _deleting(operation: Operation) -> ET.Element:
+    """A stack that is being deleted, as a listing tells it."""
+    member = ET.Element(_tag("member"))
+    for name, text in (
+        ("StackName", operation.name),
+        ("StackId", operation.stack_id),
+        ("CreationTime", "2026-01-01T00:00:00.000Z"),
+        ("StackStatus", operation.held_status or ""),
+    ):
+        _set(member, name, text)
+    return member
 
 
 def _is_of_stack(event: ET.Element) -> bool:
