@@ -66,9 +66,12 @@ class Reads:
             wait = self._made_at[0] + 1.0 - self._time.clock()
             if wait > 0:
                 self._time.sleep(wait)
-        self._made_at.append(self._time.clock())
         self.calls += 1
-        return read()
+        try:
+            return read()
+        finally:
+            # The service counts a call when it arrives, which is not after its answer.
+            self._made_at.append(self._time.clock())
 
 
 class Reporter:

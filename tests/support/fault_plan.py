@@ -52,6 +52,7 @@ class Fault:
     :param by: whose; C(None) means of everybody but SOMEBODY.
     :param after: so many of these calls are let through first.
     :param times: and then so many go wrong; C(None) means all.
+    :param every: of these, each so-manieth.
     :param once_served: whether the service gets the call, and only its answer goes wrong.
     """
 
@@ -60,6 +61,7 @@ class Fault:
     by: Caller | None = None
     after: int = 0
     times: int | None = None
+    every: int = 1
     once_served: bool = False
 
     def concerns(self, action: str, caller: Caller) -> bool:

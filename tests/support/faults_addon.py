@@ -233,7 +233,9 @@ class Faults:
             if not isinstance(part, Fault) or not part.concerns(request.action, request.caller):
                 continue
             met = self.met[number] = self.met.get(number, 0) + 1
-            if chosen is None and met > part.after and (part.times is None or met <= part.after + part.times):
+            turn = met - part.after
+            concerned = turn > 0 and (part.times is None or turn <= part.times)
+            if chosen is None and concerned and turn % part.every == 0:
                 chosen = part
         return chosen
 
