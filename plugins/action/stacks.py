@@ -22,6 +22,7 @@ class ActionModule(AwsAction):
     def prepare_arguments(self) -> None:
         """Read the templates, which are files of the controller wherever the module runs."""
         self.read_local_file("template", into="template_body")
+        self.read_local_file("login_template", into="login_template_body")
         stacks = self._task.args.get("stacks")
         if isinstance(stacks, list):
             self._task.args["stacks"] = [self._with_template(entry) for entry in stacks]

@@ -20,7 +20,16 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.cargohold.ecr.plugins.module_utils._checks import login_parameters
+from ansible_collections.cargohold.ecr.plugins.module_utils._content import (
+    CONTENT_SPEC,
+    MOST_TAGS,
+    Content,
+    expectation_problems,
+    expected,
+)
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._identity import Caller
 from ansible_collections.cargohold.ecr.plugins.module_utils._names import (
     iam_user_problem,
     shared_name_problem,
@@ -32,13 +41,13 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._template import Tem
 # The parameter of files/ecr.yml that names who may push and pull.
 USER_PARAMETER = "IAMUserName"
 
+# The parameters of files/login.yml, whose values the account is needed for.
+LOGIN_PARAMETERS = {"LoginUsers": "", "LoginRoles": ""}
+
 # What the fleet notes in the tags of a stack: whose it is, and which template it was given.
 FLEET_TAG = "cargohold:fleet"
 TEMPLATE_TAG = "cargohold:template"
 OWN_TAGS = frozenset({FLEET_TAG, TEMPLATE_TAG})
-
-# The CloudFormation user guide, "Add tags to stacks": at most so many, of which two are ours.
-TAG_LIMIT = 50
 
 # A stack's own time of an update that was asked for when the mark was made is not much later than the mark; clocks that
 # differ by more than five minutes are refused by AWS, and a request that is throttled is repeated.
@@ -55,8 +64,14 @@ ENTRY_SPEC: dict[str, Any] = {
     "template": {"type": "str"},
     "template_body": {"type": "str"},
     "template_parameters": {"type": "dict", "default": {}},
-    "tags": {"type": "dict"},
+    **CONTENT_SPEC,
+    "notification_arns": {"type": "list", "elements": "str"},
+    "role_arn": {"type": "str"},
+    "termination_protection": {"type": "bool"},
+    "stack_policy": {"type": "dict"},
     "depends_on": {"type": "list", "elements": "str", "default": []},
+    "allow_replacement": {"type": "bool", "default": False},
+    "repair_drift": {"type": "bool", "default": False},
     "delete_images": {"type": "bool", "default": False},
     "continue_rollback": {"type": "bool", "default": False},
     "delete_failed": {"type": "bool", "default": False},
@@ -66,7 +81,17 @@ ENTRY_SPEC: dict[str, Any] = {
 
 # What holds for a list as a whole, because the stacks of one list are in one account and region.
 _OF_THE_LIST = frozenset(
-    {"access_key", "endpoint_url", "profile", "progress", "region", "secret_key", "session_token", "verify"}
+    {
+        "access_key",
+        "endpoint_url",
+        "expected_account",
+        "profile",
+        "progress",
+        "region",
+        "secret_key",
+        "session_token",
+        "verify",
+    }
 )
 
 
@@ -90,8 +115,23 @@ class Entry:
     @property
     def iam_user(self) -> str | None:
         """The IAM user, as it was given."""
-        user: str | None = self.options["iam_user"]
-        return user
+        return self.options["iam_user"] or None
+
+    @property
+    def repository_name(self) -> str:
+        """The repository's name."""
+        return str(self.options["repository_name"] or self.name)
+
+    @property
+    def content(self) -> Content:
+        """What the repository shall be; one that is named as its stack needs no name of its own."""
+        own_name = None if self.repository_name == self.name else self.repository_name
+        return Content.from_options({**self.options, "repository_name": own_name})
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What CloudFormation has to be allowed."""
+        return ("CAPABILITY_IAM",) if self.options["grant_login"] else ()
 
     @property
     def depends_on(self) -> tuple[str, ...]:
@@ -99,18 +139,49 @@ class Entry:
         return tuple(self.options["depends_on"])
 
     def parameters(self, user: str | None) -> dict[str, str]:
-        """The template's parameters as CloudFormation takes them.
+        """The template's parameters as CloudFormation takes them, but for those of the login.
 
         :param user: the IAM user after its path; C(None) where none was given.
         """
-        given = {name: text(value) for name, value in self.options["template_parameters"].items()}
-        return given if user is None else {**given, USER_PARAMETER: user}
+        own = {name: text(value) for name, value in self.options["template_parameters"].items()}
+        return {**self.content.parameters(), **own, **({USER_PARAMETER: user} if user else {})}
+
+    def all_parameters(self, caller: Caller, user: str | None, arn: str | None) -> dict[str, str]:
+        """The template's parameters, with those of the login where it is to be granted.
+
+        :param arn: the IAM user's ARN.
+        :raises Refused: when nobody is there to grant it to.
+        """
+        parameters, content = self.parameters(user), self.content
+        if not content.grant_login:
+            return parameters
+        principals = [*([arn] if arn else []), *content.writers, *content.readers]
+        return {**parameters, **login_parameters(caller, principals)}
+
+    def expectation_problems(self, caller: Caller, parameters: Mapping[str, str]) -> list[str]:
+        """What ECR would not take, once it is put together."""
+        if self.template is None:
+            return []
+        effective = self.template.effective_parameters(parameters)
+        expectation = expected(
+            effective,
+            stack_name=self.name,
+            account=caller.account,
+            partition=caller.partition,
+            region=caller.region,
+        )
+        return expectation_problems(expectation)
+
+
+# The options of an entry that says nothing of them.
+_NOTHING = {name: option.get("default") for name, option in ENTRY_SPEC.items()}
 
 
 def read_entries(raw: Sequence[Any], defaults: Mapping[str, Any]) -> list[Entry]:
     """The list as it was given, understood.
 
-    :param defaults: what holds where an entry does not say otherwise: C(state), C(template), C(template_body), C(timeout).
+    :param defaults: what holds where an entry does not say otherwise: C(state), C(template), C(template_body), C(timeout);
+        and C(login_template) and C(login_template_body).
     :raises Refused: with every mistake of the list.
     """
     entries: list[Entry] = []
@@ -155,6 +226,7 @@ class _Templates:
 
     def __init__(self) -> None:
         self._read: dict[str, Template | Refused] = {}
+        self._merged: dict[str, Template] = {}
 
     def __call__(self, body: str, origin: str) -> Template:
         if body not in self._read:
@@ -166,6 +238,19 @@ class _Templates:
         if isinstance(found, Refused):
             raise found
         return found
+
+    def with_login(self, template: Template, defaults: Mapping[str, Any]) -> Template:
+        """The template with the one that grants the login."""
+        body = defaults.get("login_template_body")
+        if not body:
+            raise Refused(
+                "grant_login needs the template that grants it: give the task login_template, the path of files/login.yml."
+            )
+        if template.body not in self._merged:
+            self._merged[template.body] = template.merged(
+                self(body, defaults.get("login_template") or "for logging in")
+            )
+        return self._merged[template.body]
 
 
 def _entry(given: Any, defaults: Mapping[str, Any], read: _Templates) -> tuple[Entry | None, list[str]]:
@@ -183,7 +268,7 @@ def _entry(given: Any, defaults: Mapping[str, Any], read: _Templates) -> tuple[E
     if checked.error_messages:
         name = given.get("stack_name")
         # With what is right of it the other rules can be checked, too.
-        return (Entry(str(name), {"state": "absent", "depends_on": []}, None) if name else None), problems
+        return (Entry(str(name), {**_NOTHING, "state": "absent"}, None) if name else None), problems
     options = {
         name: defaults[name] if value is None and name in defaults else value
         for name, value in checked.validated_parameters.items()
@@ -195,6 +280,8 @@ def _entry(given: Any, defaults: Mapping[str, Any], read: _Templates) -> tuple[E
     if options["template_body"]:
         try:
             template = read(options["template_body"], options["template"] or "in template_body")
+            if options["grant_login"]:
+                template = read.with_login(template, defaults)
         except Refused as problem:
             problems.append(problem.message)
     entry = Entry(name, options, template)
@@ -206,36 +293,38 @@ def _problems_of(entry: Entry) -> Iterator[str]:
     timeout = entry.options["timeout"]
     if timeout <= 0:
         yield f"timeout is {timeout}, and must be a positive number of seconds, such as 900."
-    problem = shared_name_problem(entry.name) if entry.is_present else stack_name_problem(entry.name)
+    is_shared = entry.is_present and entry.repository_name == entry.name
+    problem = shared_name_problem(entry.name) if is_shared else stack_name_problem(entry.name)
     if problem:
         yield problem
     if not entry.is_present:
         return
-    if entry.iam_user is not None:
-        problem = iam_user_problem(entry.iam_user)
+    if entry.iam_user or not entry.content.allows_somebody:
+        problem = iam_user_problem(entry.iam_user or "")
         if problem:
             yield problem
+    yield from entry.content.problems()
     tags = entry.options["tags"] or {}
-    reserved = sorted(str(key) for key in tags if str(key) in OWN_TAGS or str(key).lower().startswith("aws:"))
+    reserved = sorted(OWN_TAGS & set(map(str, tags)))
     if reserved:
-        yield f"The tags {', '.join(reserved)} are not for users: leave them out."
-    if len(tags) > TAG_LIMIT - len(OWN_TAGS):
-        yield f"There are {len(tags)} tags, and a stack takes {TAG_LIMIT - len(OWN_TAGS)} beside those of the fleet."
+        yield f"The tags {', '.join(reserved)} are the fleet's own: leave them out."
+    if len(tags) in range(MOST_TAGS - len(OWN_TAGS) + 1, MOST_TAGS + 1):
+        yield f"There are {len(tags)} tags, and with the fleet's own AWS takes {MOST_TAGS}: leave some out."
     if not entry.options["template_body"]:
         yield "There is no template to deploy: give template or template_body."
     if entry.template is None:
         return
-    given = entry.parameters(entry.iam_user)
+    given = {**entry.parameters(entry.iam_user), **(LOGIN_PARAMETERS if entry.content.grant_login else {})}
     unknown = sorted(set(given) - set(entry.template.parameters))
     if unknown:
         yield (
             f"The template declares no parameter {', '.join(unknown)}: "
             f"it has {', '.join(entry.template.parameters) or 'none'}."
         )
-    missing = [name for name, value in entry.template.effective_parameters(given).items() if value is None]
+    effective = entry.template.effective_parameters(given)
+    missing = [name for name, value in effective.items() if value is None and name != USER_PARAMETER]
     if missing:
-        ways = " (iam_user)" if USER_PARAMETER in missing else ""
-        yield f"The template's {', '.join(missing)}{ways} must be given: there is no default."
+        yield f"The template's {', '.join(missing)} must be given with template_parameters: there is no default."
 
 
 def _mistakes_of_all(entries: Sequence[Entry]) -> list[str]:
@@ -243,6 +332,11 @@ def _mistakes_of_all(entries: Sequence[Entry]) -> list[str]:
     mistakes = []
     numbers = Counter(entry.name for entry in entries)
     mistakes += [f"{count} entries are called {name}." for name, count in numbers.items() if count > 1]
+    mistakes += [
+        f"{count} entries have the repository {name}."
+        for name, count in Counter(entry.repository_name for entry in entries if entry.is_present).items()
+        if count > 1 and numbers[name] < count
+    ]
     by_name = {entry.name: entry for entry in entries}
     for entry in entries:
         for name in entry.depends_on:
@@ -333,7 +427,7 @@ class Likeness(Enum):
 
 
 def likeness(
-    stack: Stack, template: Template, parameters: Mapping[str, str], tags: Mapping[str, str], now: datetime
+    stack: Stack, entry: Entry, template: Template, parameters: Mapping[str, str], tags: Mapping[str, str]
 ) -> Likeness:
     """Compare a stack, as a listing tells it, with what is wanted.
 
@@ -346,11 +440,14 @@ def likeness(
         return Likeness.DIFFERENT
     if template.effective_parameters(parameters) != stack.parameters or tags != plain_tags(stack):
         return Likeness.DIFFERENT
+    topics, role = entry.options["notification_arns"], entry.options["role_arn"]
+    if (topics is not None and set(topics) != set(stack.notification_arns)) or (role and role != stack.role_arn):
+        return Likeness.DIFFERENT
     mark = Mark.parse(stack.tags.get(TEMPLATE_TAG, ""))
     touched = stack.updated or stack.created
     if mark is None or not stack.status.is_healthy or touched is None or touched - mark.at > MARK_TOLERANCE:
         return Likeness.UNKNOWN
-    return Likeness.SAME if mark.template == Mark.of(template, now).template else Likeness.DIFFERENT
+    return Likeness.SAME if mark.template == Mark.of(template, mark.at).template else Likeness.DIFFERENT
 
 
 def wanted_tags(entry: Entry, stack: Stack | None, fleet: str | None) -> dict[str, str]:

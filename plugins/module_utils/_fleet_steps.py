@@ -8,21 +8,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _registry, _stacks
+from ansible_collections.cargohold.ecr.plugins.module_utils._changes import Change, changes_of, weighed
 from ansible_collections.cargohold.ecr.plugins.module_utils._checks import (
     EMPTYING_PARAMETER,
     Holding,
     emptying_parameters,
+    refuse_removal,
+    refuse_replacement,
+    refuse_taken_repository,
     weigh_images,
 )
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import Clients
+from ansible_collections.cargohold.ecr.plugins.module_utils._content import expected
 from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import (
     Action,
     Consent,
@@ -30,7 +36,14 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._decisions import (
     decide_absent,
     decide_present,
 )
-from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Denied, Refused, Transient
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
+    AwsError,
+    CargoholdError,
+    Denied,
+    Refused,
+    Transient,
+)
+from ansible_collections.cargohold.ecr.plugins.module_utils._evaluation import Evaluation
 from ansible_collections.cargohold.ecr.plugins.module_utils._fleet import (
     TEMPLATE_TAG,
     Entry,
@@ -42,10 +55,15 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._fleet import (
 )
 from ansible_collections.cargohold.ecr.plugins.module_utils._fleet_engine import Ask, Follow, Steps
 from ansible_collections.cargohold.ecr.plugins.module_utils._identity import Caller
-from ansible_collections.cargohold.ecr.plugins.module_utils._policy import missing_actions
+from ansible_collections.cargohold.ecr.plugins.module_utils._preview import NO_CHANGES
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import REPOSITORY_TYPE, Resource, Stack
 from ansible_collections.cargohold.ecr.plugins.module_utils._status import Operation, Status
-from ansible_collections.cargohold.ecr.plugins.module_utils._template import Template, says_the_same
+from ansible_collections.cargohold.ecr.plugins.module_utils._template import (
+    Template,
+    read_template,
+    says_the_same,
+)
+from ansible_collections.cargohold.ecr.plugins.module_utils._verification import drift, repair
 from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Before, Outcome, Target, Watch
 
 # Seconds between two looks at a change set that is being made.
@@ -66,7 +84,7 @@ class Surroundings:
     """What the stacks of a list have in common.
 
     :param clients: boto3 clients that do not retry by themselves: the loop does.
-    :param users: what the parameter C(IAMUserName) and the ARN are of each IAM user, by how it was given.
+    :param parameters: the template's parameters of each stack that is to be there, by its name.
     :param repositories: the names of the repositories that there are; C(None) where that is not known.
     :param now: the wall clock, for the marks.
     :param warn: tells a person something that ends nothing.
@@ -74,7 +92,7 @@ class Surroundings:
 
     clients: Clients
     caller: Caller
-    users: Mapping[str, tuple[str, str]]
+    parameters: Mapping[str, Mapping[str, str]]
     repositories: frozenset[str] | None
     fleet: str | None
     check_mode: bool
@@ -145,9 +163,7 @@ class _One:
         self._around = around
         self._report = report
         self._cloudformation = around.clients("cloudformation")
-        user = around.users.get(entry.iam_user) if entry.iam_user is not None else None
-        self._parameters = entry.parameters(user[0] if user else entry.iam_user) if entry.is_present else {}
-        self._principal = user[1] if user else None
+        self._parameters = around.parameters.get(entry.name, {})
 
     def present(self, stack: Stack | None) -> Steps[Report]:
         """Create or update the stack, or leave it as it is."""
@@ -253,7 +269,7 @@ class _One:
         if stack is None:
             return False
         tags = wanted_tags(self._entry, stack, self._around.fleet)
-        like = likeness(stack, template, self._parameters, tags, self._around.now())
+        like = likeness(stack, self._entry, template, self._parameters, tags)
         if like is Likeness.DIFFERENT:
             return False
         if like is Likeness.UNKNOWN or self._around.deep:
@@ -268,15 +284,17 @@ class _One:
 
     def _refuse_taken(self) -> Reading:
         """A repository that the stack would create must not be there yet: AWS would find out later, and roll back."""
-        name, caller = self._entry.name, self._around.caller
-        if name not in (self._around.repositories or ()):
-            return
-        holder = yield Ask(partial(_stacks.owner, self._cloudformation, name))
-        if holder != name:
-            belongs = f"belongs to the stack {holder}" if holder else "belongs to no stack"
-            raise Refused(
-                f"The repository {name} exists already in {caller.account}/{caller.region} and {belongs}, "
-                f"so the stack {name} cannot create it: choose another stack name, or delete or import the repository."
+        entry, around = self._entry, self._around
+        if entry.repository_name in (around.repositories or ()):
+            yield Ask(
+                partial(
+                    refuse_taken_repository,
+                    around.clients,
+                    around.caller,
+                    entry.name,
+                    entry.repository_name,
+                    around.warn,
+                )
             )
 
     def _weigh(self, held: Sequence[Resource]) -> Generator[Ask, Any, list[Holding]]:
@@ -297,6 +315,9 @@ class _One:
             parameters=self._parameters,
             tags={**tags, TEMPLATE_TAG: str(Mark.of(template, self._around.now()))},
             token=self._around.token(),
+            notification_arns=self._entry.options["notification_arns"],
+            role_arn=self._entry.options["role_arn"],
+            capabilities=self._entry.capabilities,
         )
 
     def _create(self, template: Template) -> Steps[Watch]:
@@ -310,30 +331,57 @@ class _One:
         """Execute the very change set that was looked at, so that nothing happens that was not seen."""
         cloudformation, report = self._cloudformation, self._report
         deployment = self._deployment(stack.stack_id, template, stack)
-        change_set_id = yield Ask(partial(_stacks.create_change_set, cloudformation, deployment), writes=True)
-        changes: _stacks.ChangeSet = yield Ask(partial(_stacks.change_set, cloudformation, stack, change_set_id))
-        while changes.is_moving:
-            look = partial(_stacks.change_set, cloudformation, stack, change_set_id)
-            changes = yield Ask(look, after=CHANGE_SET_INTERVAL)
+        name = f"cargohold-{deployment.token}"
+        yield Ask(partial(_prepare, cloudformation, stack, name, deployment), writes=True)
+        look = partial(_stacks.change_set, cloudformation, stack, name)
+        change_set: _stacks.ChangeSet = yield Ask(look)
+        while not change_set.has_settled:
+            change_set = yield Ask(look, after=CHANGE_SET_INTERVAL)
         try:
-            if changes.is_ready:
-                refuse_loss(stack, changes)
+            if change_set.is_good:
+                yield from self._refuse_loss(stack, template, changes_of(change_set.changes))
         except Refused:
-            yield from self._give_up(stack, change_set_id)
+            yield from self._give_up(stack, name)
             raise
-        if not changes.is_ready:
-            yield from self._give_up(stack, change_set_id)
-            if not changes.is_empty:
-                raise CargoholdError(f"CloudFormation cannot update {stack.name}: {changes.reason.rstrip('.')}.")
+        if not change_set.is_good:
+            yield from self._give_up(stack, name)
+            if not any(words in change_set.reason for words in NO_CHANGES):
+                raise CargoholdError(f"CloudFormation cannot update {stack.name} like this: {change_set.reason}")
             report.action, report.outcome = Action.NOTHING.value, Outcome.UNCHANGED
             report.reason = f"{stack.name} is {stack.status.value}, and CloudFormation finds nothing to change."
             return report
-        execute = partial(_stacks.execute_change_set, cloudformation, stack, change_set_id, deployment.token)
-        yield Ask(execute, writes=True)
+        yield Ask(
+            partial(_stacks.execute_change_set, cloudformation, stack, name, deployment.token),
+            writes=True,
+        )
         return (yield from self._made((yield from self._followed(stack, Operation.UPDATE))))
 
-    def _give_up(self, stack: Stack, change_set_id: str) -> Reading:
-        yield Ask(partial(_stacks.delete_change_set, self._cloudformation, stack, change_set_id), writes=True)
+    def _refuse_loss(self, stack: Stack, template: Template, changes: list[Change]) -> Reading:
+        """An update must take nothing away that holds something, unless that is allowed.
+
+        :raises Refused: when it would.
+        """
+        allowed, around = self._entry.options["allow_replacement"], self._around
+        removed = [
+            Resource(each.logical_id, each.physical_id or each.logical_id, each.type, "UPDATE_COMPLETE")
+            for each in changes
+            if each.action == "Remove"
+        ]
+        refuse_removal(stack, removed, template, allowed=allowed)
+        if any(each.takes_repository_away for each in changes):
+            live = yield Ask(partial(_stacks.template, self._cloudformation, stack.stack_id))
+            text = live if isinstance(live, str) else json.dumps(live)
+            deployed = read_template(text, f"of the stack {stack.name}")
+            of_aws = {"AWS::StackName": stack.name}
+            changes = weighed(
+                changes,
+                Evaluation(deployed, {**deployed.effective_parameters({}), **stack.parameters, **of_aws}),
+                Evaluation(template, {**template.effective_parameters(self._parameters), **of_aws}),
+            )
+            yield Ask(partial(refuse_replacement, around.clients, stack, changes, allowed=allowed, warn=around.warn))
+
+    def _give_up(self, stack: Stack, name: str) -> Reading:
+        yield Ask(partial(_stacks.delete_change_set, self._cloudformation, stack, name), writes=True)
 
     def _followed(self, stack: Stack, operation: Operation) -> Steps[Watch]:
         """Follow an operation that was just asked for on a stack that there was."""
@@ -367,11 +415,17 @@ class _One:
 
     def _let_images_go(self, stack: Stack, parameters: Mapping[str, Any]) -> Steps[Stack]:
         """Deploy what lets CloudFormation delete the images with the repository."""
-        template = self._entry.template
-        if template is None:
-            raise Refused("There is no template to deploy: give template or template_body.")
-        values = {name: None if isinstance(value, dict) else str(value) for name, value in parameters.items()}
-        deployment = replace(self._deployment(stack.stack_id, template, stack), parameters=values)
+        values = {name: None if isinstance(value, Mapping) else str(value) for name, value in parameters.items()}
+        deployed_takes_it = EMPTYING_PARAMETER in stack.parameters
+        template = None if deployed_takes_it else self._entry.template
+        deployment = _stacks.Deployment(
+            stack=stack.stack_id,
+            template_body=template.body if template else None,
+            parameters=values,
+            tags={key: value for key, value in stack.tags.items() if not key.startswith("aws:")},
+            token=self._around.token(),
+            capabilities=stack.capabilities,
+        )
         yield Ask(partial(_stacks.update, self._cloudformation, deployment), writes=True)
         watch = yield from self._followed(stack, Operation.UPDATE)
         self._require(watch)
@@ -394,23 +448,58 @@ class _One:
     def _made(self, watch: Watch) -> Steps[Report]:
         """Take in the end of a creation or an update, and read back what is there now."""
         report = self._ended(watch)
-        if report.outcome == Outcome.SUCCEEDED and self._around.verify:
-            yield from self._verify()
+        if report.outcome == Outcome.SUCCEEDED:
+            yield from self._protect(set_policy=True)
+            if self._around.verify:
+                yield from self._verify()
         return report
 
     def _unchanged(self, decision: Decision) -> Steps[Report]:
         report = self._left(decision)
+        yield from self._protect(set_policy=self._around.deep)
         if self._around.deep:
             yield from self._verify()
         return report
 
+    def _protect(self, *, set_policy: bool) -> Reading:
+        """Have the stack protected as it is wanted.
+
+        :param set_policy: whether to look at the stack policy, too, which no listing tells.
+        """
+        report, stack = self._report, self._report.stack
+        protected, policy = self._entry.options["termination_protection"], self._entry.options["stack_policy"]
+        if stack is None:
+            return
+        if protected is not None and protected != stack.termination_protection:
+            yield Ask(partial(_stacks.set_termination_protection, self._cloudformation, stack, protected), writes=True)
+            report.changed = True
+        if policy and set_policy:
+            live = yield Ask(partial(_stacks.stack_policy, self._cloudformation, stack))
+            if live != policy:
+                yield Ask(partial(_stacks.set_stack_policy, self._cloudformation, stack, policy), writes=True)
+                report.changed = True
+        if report.changed and report.outcome == Outcome.UNCHANGED:
+            report.outcome, report.reason = Outcome.SUCCEEDED, f"{stack.name} is protected as it shall be now."
+
     def _verify(self) -> Reading:
         """Compare the repository, as ECR tells it, with what the stack was to make of it."""
-        report = self._report
-        if report.stack is None or self._principal is None:
+        report, around = self._report, self._around
+        if report.stack is None:
             return
-        name = report.stack.outputs.get("ECRRepository", report.stack.name)
-        differences = yield Ask(partial(_differences, self._around, name, self._principal))
+        expectation = expected(
+            report.stack.parameters,
+            stack_name=report.stack.name,
+            account=around.caller.account,
+            partition=around.caller.partition,
+            region=around.caller.region,
+            tags=report.stack.tags if self._entry.options["tags"] is not None else None,
+        )
+        differences = yield Ask(partial(_differences, around, expectation))
+        if differences and self._entry.options["repair_drift"]:
+            yield Ask(partial(repair, around.clients("ecr"), expectation, differences), writes=True)
+            report.changed, report.outcome = True, Outcome.SUCCEEDED
+            report.reason = f"{expectation['name']} was put right: {' '.join(each['message'] for each in differences)}"
+            differences = yield Ask(partial(_differences, around, expectation))
         if differences:
             report.differences = differences
             report.outcome = DRIFTED
@@ -442,23 +531,6 @@ def not_begun(report: Report, reason: str) -> Report:
     return report
 
 
-def refuse_loss(stack: Stack, changes: _stacks.ChangeSet) -> None:
-    """An update must take nothing away that holds something.
-
-    :raises Refused: when it would remove or replace a resource.
-    """
-    lost = [
-        f"{'remove' if each['Action'] == 'Remove' else 'replace'} {each['LogicalResourceId']} ({each['ResourceType']})"
-        for each in changes.changes
-        if each["Action"] == "Remove" or each.get("Replacement") == "True"
-    ]
-    if lost:
-        raise Refused(
-            f"Deploying this template to the stack {stack.name} would {' and '.join(lost)}, so nothing was done: "
-            "the stack is somebody else's, or was made from another template. Choose another stack name."
-        )
-
-
 def _tells_enough(stack: Stack | None) -> bool:
     """Whether what the stack holds plays no part: an update is judged by its change set."""
     return stack is None or stack.status.is_moving or stack.status.can_be_updated or stack.status.is_dead
@@ -478,15 +550,20 @@ def _weighed(around: Surroundings, names: Sequence[str], allowed: bool) -> list[
         raise
 
 
-def _differences(around: Surroundings, name: str, principal: str) -> list[dict[str, Any]]:
-    """In what the repository's policy falls short."""
+def _prepare(cloudformation: Any, stack: Stack, name: str, deployment: _stacks.Deployment) -> None:
+    """Make a change set, once: nobody else makes one of its name."""
+    request = {**deployment.as_request(), "ClientToken": deployment.token}
     try:
-        policy = _registry.policy(around.clients("ecr"), name)
+        _stacks.create_change_set(cloudformation, stack, name, request)
+    except AwsError as problem:
+        if problem.code != "AlreadyExistsException":
+            raise
+
+
+def _differences(around: Surroundings, expectation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where the repository is not what is expected."""
+    try:
+        return drift(around.clients("ecr"), expectation)
     except Denied as problem:
         around.warn(f"{problem.message} So it was not verified.")
         return []
-    missing = missing_actions(policy or {}, principal)
-    if not missing:
-        return []
-    message = f"The policy of {name} does not grant {', '.join(missing)} to {principal}."
-    return [{"what": "policy", "asked": principal, "live": policy, "message": message}]

@@ -19,7 +19,7 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Time
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Stack
 
 # How CloudFormation says that a change set is empty.
-_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 def preview(
@@ -56,7 +56,7 @@ def preview(
             )
         if change_set.is_good:
             return changes_of(change_set.changes)
-        if any(words in change_set.reason for words in _NO_CHANGES):
+        if any(words in change_set.reason for words in NO_CHANGES):
             return []
         raise CargoholdError(f"CloudFormation cannot update {stack.name} like this: {change_set.reason}")
     finally:

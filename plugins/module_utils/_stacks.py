@@ -259,26 +259,25 @@ class Deployment:
     """What CreateStack, UpdateStack and CreateChangeSet are asked for.
 
     :param stack: the stack's name, or the ID of the one that there is.
+    :param template_body: C(None) keeps the deployed template.
     :param parameters: a value of C(None) keeps the present one.
     :param token: makes the request safe to repeat; another one for each operation.
     :param notification_arns: C(None) leaves the topics as they are.
     """
 
     stack: str
-    template_body: str
+    template_body: str | None
     parameters: Mapping[str, str | None]
     tags: Mapping[str, str]
     token: str
     notification_arns: Sequence[str] | None = None
     role_arn: str | None = None
     capabilities: Sequence[str] = ()
-    termination_protection: bool | None = None
 
     def as_request(self) -> dict[str, Any]:
         """The part of the request that the three calls have in common."""
         request: dict[str, Any] = {
-            "StackName": self.stack,
-            "TemplateBody": self.template_body,
+            **({"UsePreviousTemplate": True} if self.template_body is None else {"TemplateBody": self.template_body}),
             "Parameters": [
                 {"ParameterKey": name, "UsePreviousValue": True}
                 if value is None
@@ -326,12 +325,10 @@ def deleted_pages(cloudformation: Any, wanted: Container[str]) -> Iterator[Page[
 
 def create(cloudformation: Any, deployment: Deployment) -> str:
     """CreateStack; the new stack's ID. Asked again with the same token, it gives the same stack."""
-    protection = deployment.termination_protection
-    more = {} if protection is None else {"EnableTerminationProtection": protection}
     try:
         with told(f"create the stack {deployment.stack}"):
             answer = cloudformation.create_stack(
-                **deployment.as_request(), ClientRequestToken=deployment.token, **more
+                StackName=deployment.stack, ClientRequestToken=deployment.token, **deployment.as_request()
             )
     except AwsError as problem:
         if problem.code != "AlreadyExistsException":
@@ -347,7 +344,9 @@ def create(cloudformation: Any, deployment: Deployment) -> str:
 def update(cloudformation: Any, deployment: Deployment) -> None:
     """UpdateStack."""
     with told(f"update the stack {stack_name_of(deployment.stack)}"):
-        cloudformation.update_stack(**deployment.as_request(), ClientRequestToken=deployment.token)
+        cloudformation.update_stack(
+            StackName=deployment.stack, ClientRequestToken=deployment.token, **deployment.as_request()
+        )
 
 
 def delete(cloudformation: Any, stack: Stack, token: str) -> None:

@@ -25,7 +25,13 @@ options:
       - The stacks, all in one account and region; each is a dictionary with what M(cargohold.ecr.stack_plan) takes for one.
       - C(stack_name) is the name of the stack, and of the repository in it. It must be given.
       - C(state) is V(present) or V(absent), if it is another one than O(state).
-      - C(iam_user), C(template_parameters), C(delete_images), C(continue_rollback), C(delete_failed) and C(retain) are as there.
+      - C(iam_user), C(repository_name), C(writers), C(readers), C(organization_id), C(lambda_pull), C(grant_login),
+        C(image_tag_mutability), C(image_tag_mutability_exclusion_filters), C(scan_on_push), C(encryption_type), C(kms_key),
+        C(lifecycle_policy), C(lifecycle_rules), C(empty_on_delete), C(template_parameters), C(notification_arns), C(role_arn),
+        C(allow_replacement), C(delete_images), C(continue_rollback), C(delete_failed) and C(retain) are as there.
+      - C(termination_protection) and C(stack_policy) are as those of M(cargohold.ecr.stack_protection). A stack policy of an unchanged
+        stack is looked at with O(deep=true) only.
+      - C(repair_drift) says whether what ECR tells otherwise than the stack has it, is set right where it is seen.
       - C(template), C(template_body) and C(timeout) take the place of the task's own.
       - C(tags) is a dictionary of the stack's tags. Left out, the tags that a stack has stay.
       - C(depends_on) is a list of stacks of the list that are made before this one, and removed after it.
@@ -46,6 +52,18 @@ options:
     description:
       - The template's text, instead of O(template).
     type: str
+  login_template:
+    description:
+      - The path of the template that grants the login, C(files/login.yml), on the controller. Needed where a stack has C(grant_login).
+    type: str
+  login_template_body:
+    description:
+      - That template's text, instead of O(login_template).
+    type: str
+  expected_account:
+    description:
+      - The number of the account that the credentials have to be of.
+    type: str
   fleet:
     description:
       - A name for the stacks of the list. It becomes the value of their tag C(cargohold:fleet).
@@ -62,13 +80,13 @@ options:
     default: false
   deep:
     description:
-      - Whether to compare the stacks in full that a listing tells to be unchanged, with their templates and their repositories' policies.
-        That takes two calls for each stack.
+      - Whether to compare the stacks in full that a listing tells to be unchanged, with their templates and with what ECR says of their repositories.
+        That takes two to five calls for each stack.
     type: bool
     default: false
   verify:
     description:
-      - Whether to read back the policies of the repositories that were made or changed, and whether those of removed stacks are gone.
+      - Whether to read back the repositories that were made or changed, and whether those of removed stacks are gone.
     type: bool
     default: true
   concurrency:

@@ -15,7 +15,6 @@ import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import (
     ACTIONS,
-    FAILING,
     Account,
     arn_of,
     assert_done,
@@ -24,12 +23,17 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
 )
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner, Run
-from ansible_collections.cargohold.ecr.tests.support.scene import said
+from ansible_collections.cargohold.ecr.tests.support.scene import TEMPLATE, said
 from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
 
 FLEET = "playbooks/fleet.yml"
 
 MANY = 30
+
+# Our template, and beside the repository something that cannot be created.
+UNLUCKY = TEMPLATE.replace(
+    "\nOutputs:\n", "\n  Impossible:\n    Type: AWS::CloudFormation::WaitCondition\n\nOutputs:\n"
+)
 
 Deploy = Callable[..., Run]
 
@@ -152,10 +156,10 @@ def test_order(account: Account, deploy: Deploy) -> None:
 def test_one_fails(account: Account, deploy: Deploy, report: Callable[[], dict[str, Any]], tmp_path: Path) -> None:
     """One failure stops nobody else but those that depend on it, and the report is true."""
     unlucky = tmp_path / "unlucky.yml"
-    unlucky.write_text(FAILING)
+    unlucky.write_text(UNLUCKY)
     listed = [
         *entries("good"),
-        {"stack_name": "bad", "template": str(unlucky), "iam_user": None},
+        {"stack_name": "bad", "template": str(unlucky)},
         *entries("after-bad", depends_on=["bad"]),
         *entries("after-good", depends_on=["good"]),
     ]
@@ -200,9 +204,52 @@ def test_changed_behind_our_back(account: Account, deploy: Deploy) -> None:
     assert_done(deploy(entries("app", "other")), changed=1)
     account.client("ecr").delete_repository_policy(repositoryName="app")
     assert_done(deploy(entries("app", "other")), changed=0)
-    assert_says(
-        sentence_of(deploy(entries("app", "other"), deep=True)), "1 of 2 stacks: app: The policy of app does not"
-    )
+    sentence = sentence_of(deploy(entries("app", "other"), deep=True))
+    assert_says(sentence, "1 of 2 stacks: app: The policy of app is not what was asked for")
+    assert_done(deploy(entries("app", "other", repair_drift=True), deep=True), changed=1)
+    assert account.granted("app") == {arn_of("alice"): ACTIONS}
+    assert_done(deploy(entries("app", "other"), deep=True), changed=0)
+
+
+def test_all_that_a_repository_can_be(account: Account, deploy: Deploy) -> None:
+    """An entry takes what the role C(repository) takes; what is set is what is there, and stays."""
+    listed = [
+        {
+            "stack_name": "payments",
+            "repository_name": "team/payments",
+            "readers": ["arn:aws:iam::210987654321:root"],
+            "lambda_pull": True,
+            "grant_login": True,
+            "image_tag_mutability": "IMMUTABLE",
+            "scan_on_push": True,
+            "lifecycle_rules": [{"keep": 30}],
+            "tags": {"team": "payments"},
+            "termination_protection": True,
+            "stack_policy": {
+                "Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]
+            },
+        },
+        *entries("plain"),
+    ]
+    assert_done(deploy(listed, fleet="shop"), changed=1)
+    assert sorted(account.repositories) == ["plain", "team/payments"]
+    repository = account.client("ecr").describe_repositories(repositoryNames=["team/payments"])["repositories"][0]
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert account.stack("payments")["EnableTerminationProtection"] is True
+    with account.untouched():
+        again = deploy(listed, fleet="shop", deep=True)
+    assert_done(again, changed=0)
+
+
+def test_would_lose_a_repository(account: Account, deploy: Deploy) -> None:
+    """An update that would replace a repository is refused, and leaves no change set behind; the others go on."""
+    assert_done(deploy(entries("app", "other")), changed=1)
+    push_by_registry(account.cloud, "app")
+    run = deploy([*entries("app", repository_name="app-2"), *entries("other", iam_user="bob")])
+    assert_says(sentence_of(run), "1 of 2 stacks: app: This deployment would replace the repository app", "1 image")
+    assert account.repositories == ["app", "other"]
+    assert account.client("cloudformation").list_change_sets(StackName="app")["Summaries"] == []
+    assert account.granted("other") == {arn_of("team/bob"): ACTIONS}
 
 
 def test_updated_by_somebody(account: Account, deploy: Deploy) -> None:

@@ -309,6 +309,7 @@ class Faults:
             ids = [re.search(rf"<{name}>([^<]+)</{name}>", told) for name in ("Id", "StackId")]
             if all(ids):
                 self.change_sets[ids[0][1]] = ids[1][1]  # type: ignore[index]
+                self.change_sets[request.parameters["ChangeSetName"]] = ids[1][1]  # type: ignore[index]
         kind = OPERATIONS.get(request.action)
         if (
             request.service != "cloudformation"

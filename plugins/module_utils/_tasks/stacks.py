@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _identity, _registry, _stacks
-from ansible_collections.cargohold.ecr.plugins.module_utils._checks import resolve_user
+from ansible_collections.cargohold.ecr.plugins.module_utils._checks import refuse_account, resolve_user
 from ansible_collections.cargohold.ecr.plugins.module_utils._clients import Clients
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import (
     Absent,
@@ -62,6 +62,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     # The controller reads it, so that it is no path to the module.
     "template": {"type": "str"},
     "template_body": {"type": "str"},
+    "login_template": {"type": "str"},
+    "login_template_body": {"type": "str"},
+    "expected_account": {"type": "str"},
     "fleet": {"type": "str"},
     "prune": {"type": "bool", "default": False},
     "delete_images": {"type": "bool", "default": False},
@@ -73,6 +76,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 900},
     "progress": {"type": "bool", "default": True},
 }
+
+# What the task says for all of its stacks.
+DEFAULTS = ("state", "template", "template_body", "login_template", "login_template_body", "timeout")
 
 # Users and repositories are asked for one by one up to so many, and listed where there are more.
 ASKED_ONE_BY_ONE = 3
@@ -107,8 +113,7 @@ def _entries(task: Task) -> list[Entry]:
         raise Refused(problem)
     if not params["stacks"] and not params["prune"]:
         raise Refused("No stack is in the list: give stacks at least one.")
-    defaults = {name: params[name] for name in ("state", "template", "template_body", "timeout")}
-    return read_entries(params["stacks"], defaults)
+    return read_entries(params["stacks"], {name: params[name] for name in DEFAULTS})
 
 
 class _Fleet:
@@ -127,13 +132,14 @@ class _Fleet:
         """What there is, with as few calls as tell it."""
         task = self._task
         caller = self._ask(lambda: _identity.caller(self._clients("sts")))
+        refuse_account(caller, task.params["expected_account"])
         present = self._stacks({entry.name for entry in entries})
-        users = self._users(entries, caller)
-        new = [entry.name for entry in entries if entry.is_present and entry.name not in present]
+        parameters = self._parameters(entries, caller)
+        new = [entry.repository_name for entry in entries if entry.is_present and entry.name not in present]
         around = Surroundings(
             clients=self._clients,
             caller=caller,
-            users=users,
+            parameters=parameters,
             repositories=self._repositories(new),
             fleet=self._name,
             check_mode=task.check_mode,
@@ -154,8 +160,7 @@ class _Fleet:
             {"stack_name": name, "state": "absent", "delete_images": params["delete_images"]}
             for name in sorted(set(present) - named)
         ]
-        defaults = {name: params[name] for name in ("state", "template", "template_body", "timeout")}
-        return read_entries(gone, defaults)
+        return read_entries(gone, {name: params[name] for name in DEFAULTS})
 
     def run(
         self,
@@ -280,6 +285,31 @@ class _Fleet:
 
         for user in given:
             look_up(user)
+        refuse_mistakes(mistakes, len(entries))
+        return found
+
+    def _parameters(self, entries: Sequence[Entry], caller: Caller) -> dict[str, dict[str, str]]:
+        """The template's parameters of each stack that is to be there.
+
+        :raises Refused: with everything about them that AWS would not take.
+        """
+        users = self._users(entries, caller)
+        found: dict[str, dict[str, str]] = {}
+        mistakes: list[str] = []
+
+        def put_together(entry: Entry) -> None:
+            user, arn = users[entry.iam_user] if entry.iam_user else (None, None)
+            try:
+                found[entry.name] = entry.all_parameters(caller, user, arn)
+            except Refused as problem:
+                mistakes.append(f"{entry.name}: {problem.message}")
+                return
+            problems = entry.expectation_problems(caller, found[entry.name])
+            mistakes.extend(f"{entry.name}: {problem}" for problem in problems)
+
+        for entry in entries:
+            if entry.is_present:
+                put_together(entry)
         refuse_mistakes(mistakes, len(entries))
         return found
 
