@@ -206,8 +206,8 @@ def refuse_mistakes(mistakes: Sequence[str], count: int) -> None:
     if mistakes:
         counted = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise Refused(
-            f"There {'is' if len(mistakes) == 1 else 'are'} {counted} in the list of {count:,} stacks, "
-            f"so nothing was begun. {' '.join(mistakes)}",
+            f"There {'is' if len(mistakes) == 1 else 'are'} {counted} in the list of {count:,} "
+            f"{'stack' if count == 1 else 'stacks'}, so nothing was begun. {' '.join(mistakes)}",
             mistakes=list(mistakes),
         )
 
