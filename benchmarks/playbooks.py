@@ -17,12 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from ansible_collections.cargohold.ecr.benchmarks import surroundings
 from ansible_collections.cargohold.ecr.tests.support import faults, ministack
@@ -219,14 +217,6 @@ class Bench:
             raise RuntimeError(f"aws {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
-@contextmanager
-def slowed(stand_in: ministack.MiniStack) -> Iterator[faults.FaultyCloud]:
-    """The stand-in, as one on which a stack takes SLOW_SECONDS to be created."""
-    script = Path(__file__).with_name("slow_stacks.py")
-    with patch.object(faults, "SCRIPT", script), faults.running(stand_in) as slow:
-        yield slow
-
-
 def measure(rounds: int, slow_rounds: int) -> list[Row]:
     """Time everything, round by round."""
     with ministack.running() as stand_in, tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
@@ -240,7 +230,7 @@ def measure(rounds: int, slow_rounds: int) -> list[Row]:
                 row.run()
         if not slow_rounds:
             return rows
-        with slowed(stand_in) as slow:
+        with faults.running(stand_in) as slow:
             slow_rows = Bench(slow, folder).slow_rows()
             for number in range(slow_rounds):
                 _say(f"slow round {number + 1} of {slow_rounds}")

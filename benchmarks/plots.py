@@ -27,6 +27,12 @@ COLORS = {
     "aws cloudformation deploy": "#5b8db8",
 }
 NAMES = {"aws cloudformation deploy": "the AWS CLI (deploy, wait), botocore's waiter"}
+FLEET_COLORS = {
+    "cargohold.ecr": "#0b6e4f",
+    "Sceptre": "#7a5195",
+    "the AWS CLI, 20 at once": "#5b8db8",
+    "a loop of the standard module": "#c8553d",
+}
 PROMISE = "#888888"
 
 
@@ -85,6 +91,30 @@ def playbooks(figures: Mapping[str, Any], image: Path) -> None:
     _save(figure, image)
 
 
+def fleet(figures: Mapping[str, Any], image: Path) -> None:
+    """Seconds that a fleet takes to be created, and to be found unchanged, by how many stacks it has."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure.patch.set_facecolor("white")
+    panels = figure.subplots(1, 2)
+    for axes, step in zip(panels, ("create", "nothing to do"), strict=True):
+        for name, color in FLEET_COLORS.items():
+            rows = sorted(
+                (row["count"], row["seconds"])
+                for row in figures["rows"]
+                if row["contender"] == name and row["step"] == step
+            )
+            if rows:
+                axes.plot(*zip(*rows, strict=True), "o-", color=color, label=name, linewidth=1.5)
+        axes.set(xscale="log", yscale="log", xlabel="stacks")
+        axes.set_title(step, loc="left")
+        _quiet(axes)
+    panels[0].set_ylabel("seconds")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9
+    )
+    _save(figure, image)
+
+
 def _quiet(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
@@ -100,7 +130,7 @@ def _save(figure: Figure, image: Path) -> None:
 
 def main() -> None:
     """Draw: the arguments are the plot's name, the JSON with the figures, and the file to write."""
-    plots = {"following": following, "playbooks": playbooks}
+    plots = {"following": following, "playbooks": playbooks, "fleet": fleet}
     plots[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text()), Path(sys.argv[3]))
 
 

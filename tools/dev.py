@@ -233,7 +233,7 @@ def localstack_env(_arguments: Sequence[str]) -> int:
 
 
 def benchmark(arguments: Sequence[str]) -> NoReturn:
-    """Measure beside others: tools/dev benchmark following, or playbooks."""
+    """Measure beside others: tools/dev benchmark following, playbooks or fleet."""
     if not arguments:
         raise SetupError("Which benchmark is to be run? For example: tools/dev benchmark following")
     provide(BENCHMARKS)

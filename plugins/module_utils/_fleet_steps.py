@@ -84,6 +84,7 @@ class Surroundings:
     """What the stacks of a list have in common.
 
     :param clients: boto3 clients that do not retry by themselves: the loop does.
+    :param patient: clients that retry, for what takes several calls and would have to begin anew with each that fails.
     :param parameters: the template's parameters of each stack that is to be there, by its name.
     :param repositories: the names of the repositories that there are; C(None) where that is not known.
     :param now: the wall clock, for the marks.
@@ -91,6 +92,7 @@ class Surroundings:
     """
 
     clients: Clients
+    patient: Clients
     caller: Caller
     parameters: Mapping[str, Mapping[str, str]]
     repositories: frozenset[str] | None
@@ -289,7 +291,7 @@ class _One:
             yield Ask(
                 partial(
                     refuse_taken_repository,
-                    around.clients,
+                    around.patient,
                     around.caller,
                     entry.name,
                     entry.repository_name,
@@ -378,7 +380,7 @@ class _One:
                 Evaluation(deployed, {**deployed.effective_parameters({}), **stack.parameters, **of_aws}),
                 Evaluation(template, {**template.effective_parameters(self._parameters), **of_aws}),
             )
-            yield Ask(partial(refuse_replacement, around.clients, stack, changes, allowed=allowed, warn=around.warn))
+            yield Ask(partial(refuse_replacement, around.patient, stack, changes, allowed=allowed, warn=around.warn))
 
     def _give_up(self, stack: Stack, name: str) -> Reading:
         yield Ask(partial(_stacks.delete_change_set, self._cloudformation, stack, name), writes=True)
@@ -496,7 +498,7 @@ class _One:
         )
         differences = yield Ask(partial(_differences, around, expectation))
         if differences and self._entry.options["repair_drift"]:
-            yield Ask(partial(repair, around.clients("ecr"), expectation, differences), writes=True)
+            yield Ask(partial(repair, around.patient("ecr"), expectation, differences), writes=True)
             report.changed, report.outcome = True, Outcome.SUCCEEDED
             report.reason = f"{expectation['name']} was put right: {' '.join(each['message'] for each in differences)}"
             differences = yield Ask(partial(_differences, around, expectation))
@@ -543,7 +545,7 @@ def _as_told(parameters: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str
 def _weighed(around: Surroundings, names: Sequence[str], allowed: bool) -> list[Holding]:
     """What the repositories hold, where a failure that may pass is no reason to refuse."""
     try:
-        return weigh_images(around.clients, names, allowed=allowed, warn=around.warn)
+        return weigh_images(around.patient, names, allowed=allowed, warn=around.warn)
     except Refused as problem:
         if isinstance(problem.__cause__, Transient):
             raise problem.__cause__ from None
@@ -563,7 +565,7 @@ def _prepare(cloudformation: Any, stack: Stack, name: str, deployment: _stacks.D
 def _differences(around: Surroundings, expectation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Where the repository is not what is expected."""
     try:
-        return drift(around.clients("ecr"), expectation)
+        return drift(around.patient("ecr"), expectation)
     except Denied as problem:
         around.warn(f"{problem.message} So it was not verified.")
         return []

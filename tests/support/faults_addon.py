@@ -40,7 +40,7 @@ from ansible_collections.cargohold.ecr.tests.support.fault_plan import (
 CONTROL = "/_faults/"
 XMLNS = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 
-OPERATIONS = {"CreateStack": "CREATE", "UpdateStack": "UPDATE", "DeleteStack": "DELETE", "ExecuteChangeSet": "UPDATE"}
+OPERATIONS = {"CreateStack": "CREATE", "UpdateStack": "UPDATE", "DeleteStack": "DELETE"}
 
 LOOKS = ("DescribeStacks", "DescribeStackEvents")
 
@@ -153,8 +153,8 @@ class Faults:
     notes: list[Note] = field(default_factory=list)
     operations: dict[str, Operation] = field(default_factory=dict)
     answers: dict[tuple[str, str], http.Response] = field(default_factory=dict)
-    # The stacks of the change sets, whose execution does not tell.
-    change_sets: dict[str, str] = field(default_factory=dict)
+    # By name and ID of each change set what its execution is, and on which stack: the execution itself does not tell.
+    change_sets: dict[str, tuple[str, str]] = field(default_factory=dict)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def running(self) -> None:
@@ -305,12 +305,10 @@ class Faults:
     def remember(self, flow: http.HTTPFlow, request: Request) -> None:
         """Write down an operation that MiniStack began."""
         if request.action == "CreateChangeSet" and flow.response is not None:
-            told = flow.response.get_text() or ""
-            ids = [re.search(rf"<{name}>([^<]+)</{name}>", told) for name in ("Id", "StackId")]
-            if all(ids):
-                self.change_sets[ids[0][1]] = ids[1][1]  # type: ignore[index]
-                self.change_sets[request.parameters["ChangeSetName"]] = ids[1][1]  # type: ignore[index]
-        kind = OPERATIONS.get(request.action)
+            self.remember_change_set(flow.response.get_text() or "", request)
+        kind, executed = OPERATIONS.get(request.action), ""
+        if request.action == "ExecuteChangeSet":
+            kind, executed = self.change_sets.get(request.parameters["ChangeSetName"], ("UPDATE", ""))
         if (
             request.service != "cloudformation"
             or kind is None
@@ -324,7 +322,6 @@ class Faults:
         if token:
             self.answers[request.action, token] = flow.response.copy()
         found = re.search(r"<StackId>([^<]+)</StackId>", flow.response.get_text() or "")
-        executed = self.change_sets.get(request.parameters.get("ChangeSetName", ""))
         stack_id = flow.metadata.get("stack_id") or executed or (found[1] if found else "")
         present = self.operations.get(stack_id)
         if not stack_id or (present and present.held_status and present.kind == kind == "DELETE"):
@@ -332,6 +329,14 @@ class Faults:
         hold = next((part for part in self.plan if isinstance(part, Hold) and part.operation == kind), None)
         name = stack_id.split("/")[1]
         self.operations[stack_id] = Operation(kind, stack_id, name, hold, time.monotonic())
+
+    def remember_change_set(self, answer: str, request: Request) -> None:
+        """Write down what the execution of a change set will be."""
+        found = [re.search(rf"<{name}>([^<]+)</{name}>", answer) for name in ("Id", "StackId")]
+        told = [each[1] for each in found if each]
+        if len(told) == len(found):
+            execution = request.parameters.get("ChangeSetType", "UPDATE"), told[1]
+            self.change_sets[told[0]] = self.change_sets[request.parameters["ChangeSetName"]] = execution
 
     def rewrite(self, response: http.Response, request: Request) -> None:
         """Make an answer agree with what is held, and failures have the reasons of the plan."""

@@ -138,6 +138,7 @@ class _Fleet:
         new = [entry.repository_name for entry in entries if entry.is_present and entry.name not in present]
         around = Surroundings(
             clients=self._clients,
+            patient=_locked(task.clients()),
             caller=caller,
             parameters=parameters,
             repositories=self._repositories(new),
