@@ -247,7 +247,7 @@ def test_would_lose_a_repository(account: Account, deploy: Deploy) -> None:
     push_by_registry(account.cloud, "app")
     run = deploy([*entries("app", repository_name="app-2"), *entries("other", iam_user="bob")])
     assert_says(sentence_of(run), "1 of 2 stacks: app: This deployment would replace the repository app", "1 image")
-    assert account.repositories == ["app", "other"]
+    assert sorted(account.repositories) == ["app", "other"]
     assert account.client("cloudformation").list_change_sets(StackName="app")["Summaries"] == []
     assert account.granted("other") == {arn_of("team/bob"): ACTIONS}
 
