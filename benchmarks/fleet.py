@@ -152,10 +152,10 @@ class Sceptre:
         group = self.folder / "config" / "fleet"
         group.mkdir(parents=True, exist_ok=True)
         (self.folder / "templates").mkdir(exist_ok=True)
-        (self.folder / "templates" / "ecr.yml").write_text(TEMPLATE.read_text())
+        (self.folder / "templates" / "ecr.yaml").write_text(TEMPLATE.read_text())
         (self.folder / "config" / "config.yaml").write_text(f"project_code: x\nregion: {REGION}\n")
         for name, user in wanted.items():
-            stack = {"template": {"path": "ecr.yml"}, "stack_name": name, "parameters": {"IAMUserName": user}}
+            stack = {"template": {"path": "ecr.yaml"}, "stack_name": name, "parameters": {"IAMUserName": user}}
             (group / f"{name}.yaml").write_text(json.dumps(stack))
         self._sceptre("launch")
 
