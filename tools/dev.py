@@ -41,7 +41,7 @@ COLLECTIONS_NOT_TO_COMPILE = r"/ansible_collections/(?!amazon/|ansible/|cargohol
 EXACTLY_THE_LOCK = ("--require-hashes", "--no-deps")
 
 # Other folders of the checkout are the source.
-MADE_BY_TOOLS = (".venv", ".venv-benchmarks", ".venv-localstack", ".cache", ".ansible")
+MADE_BY_TOOLS = (".venv", ".venv-benchmarks", ".venv-localstack", ".venv-scanners", ".cache", ".ansible")
 
 
 class SetupError(Exception):
@@ -90,6 +90,7 @@ TOOLS = Environment(CHECKOUT / ".venv", CHECKOUT / "requirements.txt", linked=Tr
 LOCALSTACK = Environment(
     CHECKOUT / ".venv-localstack", CHECKOUT / "tests" / "localstack" / "requirements.txt", linked=False
 )
+SCANNERS = Environment(CHECKOUT / ".venv-scanners", CHECKOUT / "tests" / "scanners" / "requirements.txt", linked=False)
 BENCHMARKS = Environment(CHECKOUT / ".venv-benchmarks", CHECKOUT / "benchmarks" / "requirements.txt", linked=True)
 
 
@@ -232,6 +233,13 @@ def localstack_env(_arguments: Sequence[str]) -> int:
     return 0
 
 
+def scanners_env(_arguments: Sequence[str]) -> int:
+    """Make .venv-scanners, for checkov and parliament, and print where it is."""
+    provide(SCANNERS)
+    print(SCANNERS.folder)
+    return 0
+
+
 def benchmark(arguments: Sequence[str]) -> NoReturn:
     """Measure beside others: tools/dev benchmark following, playbooks or fleet."""
     if not arguments:
@@ -275,6 +283,7 @@ def lock(_arguments: Sequence[str]) -> int:
     recipes = (
         (TOOLS, ["--universal"]),
         (BENCHMARKS, ["--universal"]),
+        (SCANNERS, ["--universal"]),
         (LOCALSTACK, ["--exclude-newer", "2026-02-28"]),
     )
     for environment, options in recipes:
@@ -302,6 +311,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
     "benchmark": benchmark,
     "localstack-env": localstack_env,
+    "scanners-env": scanners_env,
     "lock": lock,
     "clean": clean,
 }

@@ -24,7 +24,7 @@ CHECKS = {
     "mypy-tools": ["mypy", "--cache-dir", ".cache/mypy-tools", "tools"],
     "yamllint": ["yamllint", "--strict", "."],
     "ansible-lint": ["ansible-lint", "--strict", "--nocolor"],
-    "cfn-lint": ["cfn-lint", "files/ecr.yml"],
+    "cfn-lint": ["cfn-lint", "files/ecr.yml", "files/login.yml"],
     "antsibull-changelog": ["antsibull-changelog", "lint"],
 }
 
