@@ -83,6 +83,30 @@ def test_deployer(strict_account: Account, run_with: Callable[[str], PlaybookRun
     assert unexplained == set()
 
 
+def test_deployer_of_a_fleet(
+    strict_account: Account, run_with: Callable[[str], PlaybookRunner], tmp_path: Path
+) -> None:
+    """The deployer may do everything that a fleet's life takes, too, and nothing is skipped for lack of permission."""
+    users = [strict_account.user(name).rpartition("/")[2] for name in ("carol", "dave", "erin", "frank")]
+    deployer = run_with("deployer")
+    calls = recorded_by(deployer)
+    file = tmp_path / "repositories.yml"
+
+    def run(**options: Any) -> None:
+        listed = [{"stack_name": f"app-{user}", "iam_user": user, **options} for user in users]
+        file.write_text(json.dumps({"repositories": listed}))
+        done = deployer("playbooks/fleet.yml", "-e", f"@{file}", fleet="shop", deep=True)
+        assert_done(done, changed=1)
+        assert "not allowed" not in done.stdout + done.stderr
+
+    run()
+    run(scan_on_push=True)
+    run(state="absent")
+    asked = set(calls.read_text().split())
+    assert {"cloudformation:ExecuteChangeSet", "iam:ListUsers"} <= asked
+    assert asked - {"sts:GetCallerIdentity"} <= actions("deployer")
+
+
 def test_status_reader(strict_account: Account, run_with: Callable[[str], PlaybookRunner]) -> None:
     """The reader of the status sees all there is to it."""
     strict_account.create()
