@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -391,7 +389,7 @@ def find_circle(depends_on: Mapping[str, Sequence[str]]) -> list[str]:
 class Mark:
     """What the fleet notes of a deployment in a tag, because no listing tells of a stack's template.
 
-    :param template: the digest of what the template says, however it is written.
+    :param template: the template's digest.
     :param at: when the deployment was asked for.
     """
 
@@ -404,8 +402,7 @@ class Mark:
     @classmethod
     def of(cls, template: Template, at: datetime) -> Mark:
         """The mark for a deployment of the template."""
-        said = json.dumps(template.document, sort_keys=True, default=str)
-        return cls(hashlib.sha256(said.encode()).hexdigest()[:32], at)
+        return cls(template.digest, at)
 
     @classmethod
     def parse(cls, text: str) -> Mark | None:
@@ -447,7 +444,7 @@ def likeness(
     touched = stack.updated or stack.created
     if mark is None or not stack.status.is_healthy or touched is None or touched - mark.at > MARK_TOLERANCE:
         return Likeness.UNKNOWN
-    return Likeness.SAME if mark.template == Mark.of(template, mark.at).template else Likeness.DIFFERENT
+    return Likeness.SAME if mark.template == template.digest else Likeness.DIFFERENT
 
 
 def wanted_tags(entry: Entry, stack: Stack | None, fleet: str | None) -> dict[str, str]:

@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 try:
@@ -53,7 +55,7 @@ class Template:
         declared: Mapping[str, Mapping[str, Any]] = self.document["Resources"]
         return declared
 
-    @property
+    @cached_property
     def is_self_contained(self) -> bool:
         """Whether the text and the parameters are all that decides what is deployed.
 
@@ -65,6 +67,12 @@ class Template:
             and not any(elsewhere in self.body for elsewhere in _KEPT_ELSEWHERE)
             and not any(kind.startswith("AWS::SSM::") for kind in kinds)
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """A text that is the same for templates that say the same, however they are written."""
+        said = json.dumps(self.document, sort_keys=True, default=str)
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
 
     def merged(self, other: Template) -> Template:
         """The template with all that another one declares besides, as JSON.
