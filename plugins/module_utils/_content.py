@@ -54,7 +54,8 @@ CONTENT_SPEC: dict[str, Any] = {
     "image_tag_mutability_exclusion_filters": {"type": "list", "elements": "str", "default": []},
     "scan_on_push": {"type": "bool", "default": False},
     "encryption_type": {"type": "str", "choices": ["AES256", "KMS", "KMS_DSSE"], "default": "AES256"},
-    "kms_key": {"type": "str"},
+    # The name of a key, and not the key itself.
+    "kms_key": {"type": "str", "no_log": False},
     "lifecycle_policy": {"type": "dict"},
     "lifecycle_rules": {"type": "list", "elements": "dict", "default": []},
     "empty_on_delete": {"type": "bool", "default": False},

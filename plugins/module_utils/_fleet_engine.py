@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, Union
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Transient
 from ansible_collections.cargohold.ecr.plugins.module_utils._following import Follower, Reporter
@@ -62,7 +62,7 @@ class Follow:
 
 
 # The steps of one stack, which end in whatever they came to.
-Steps = Generator[Ask | Follow, Any, T]
+Steps = Generator[Union[Ask, Follow], Any, T]
 
 
 class Pace:

@@ -547,8 +547,9 @@ def _weighed(around: Surroundings, names: Sequence[str], allowed: bool) -> list[
     try:
         return weigh_images(around.patient, names, allowed=allowed, warn=around.warn)
     except Refused as problem:
-        if isinstance(problem.__cause__, Transient):
-            raise problem.__cause__ from None
+        cause = problem.__cause__
+        if isinstance(cause, Transient):
+            raise cause from None  # pylint: disable=raising-non-exception -- it takes every cause for None
         raise
 
 

@@ -125,8 +125,10 @@ extends_documentation_fragment:
   - cargohold.ecr.attributes
 attributes:
   check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
   diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
     support: full
 seealso:
   - module: cargohold.ecr.stack_plan

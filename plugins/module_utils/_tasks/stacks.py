@@ -268,11 +268,12 @@ class _Fleet:
         :raises Refused: with every user that does not exist.
         """
         given = dict.fromkeys(entry.iam_user for entry in entries if entry.is_present and entry.iam_user)
-        clients, ask = self._clients, self._ask
+        clients: Clients = self._clients
+        ask: Callable[[Callable[[], Any]], Any] = self._ask
         if len(given) > ASKED_ONE_BY_ONE:
             with suppress(Denied):
-                listed = self._ask(lambda: _identity.users(self._clients("iam")))
-                clients, ask = (lambda _service: _Listed(listed)), self._patiently
+                listed = _Listed(self._ask(lambda: _identity.users(self._clients("iam"))))
+                clients, ask = listed.as_client, self._patiently
         found: dict[str, tuple[str, str]] = {}
         mistakes: list[str] = []
 
@@ -356,6 +357,10 @@ class _Listed:
 
     def __init__(self, users: Sequence[_identity.User]) -> None:
         self._users = {user.name: user for user in users}
+
+    def as_client(self, _service: str) -> _Listed:
+        """The client of IAM, which is the only one that is asked for users."""
+        return self
 
     def get_user(self, UserName: str) -> dict[str, Any]:  # noqa: N803 -- as boto3 has it
         """GetUser."""

@@ -102,7 +102,7 @@ def test_one_at_a_time(environment: Environment, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(dev, "_install_step", install)
     monkeypatch.setattr(dev, "_say", say)
-    makers = [threading.Thread(target=dev.provide, args=(environment,)) for _ in range(2)]
+    makers = [threading.Thread(target=dev.provide, args=(environment,)) for _time in range(2)]
     for maker in makers:
         maker.start()
     for maker in makers:

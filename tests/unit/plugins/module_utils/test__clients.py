@@ -135,7 +135,7 @@ PROBLEMS = [
 def test_explained(problem: Exception, kind: type[CargoholdError], says: str) -> None:
     """What botocore raises becomes one of our exceptions, which says what was being done and what is wrong."""
     ours = explained(problem, "read the stack a")
-    assert type(ours) is kind
+    assert ours.__class__ is kind
     assert re.search(says, ours.message)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Optional
 
 import botocore.session
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cargohold.ecr.plugins.module_utils import _names
 
-Problem = Callable[[str], str | None]
+Problem = Callable[[str], Optional[str]]
 
 STACK, REPOSITORY = _names.stack_name_problem, _names.repository_name_problem
 SHARED, USER = _names.shared_name_problem, _names.iam_user_problem

@@ -229,7 +229,7 @@ def test_owned_by_none(cloudformation: Stubber) -> None:
     """A resource that no stack holds has no owner, in both ways in which that is told."""
     cloudformation.add_client_error("describe_stack_resources", "ValidationError", f"Stack for {NAME} does not exist")
     cloudformation.add_response("describe_stack_resources", {"StackResources": []})
-    assert [_stacks.owner(cloudformation.client, NAME) for _ in range(2)] == [None, None]
+    assert [_stacks.owner(cloudformation.client, NAME) for _time in range(2)] == [None, None]
 
 
 def test_continue_rollback(cloudformation: Stubber) -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -29,14 +29,14 @@ from ansible_collections.cargohold.ecr.tests.unit.support.fake_client import (
 )
 from ansible_collections.cargohold.ecr.tests.unit.support.fake_time import FakeTime
 
-NEW = [Target(NAME, Operation.CREATE, Before())]
+NEW = (Target(NAME, Operation.CREATE, Before()),)
 
 
 def told(
     fake_time: FakeTime,
     statuses: list[tuple[float, Any]],
     happened: list[dict[str, Any]],
-    targets: list[Target] = NEW,
+    targets: Sequence[Target] = NEW,
     timeout: float = 900,
     events_break: Callable[[float], bool] = lambda _elapsed: False,
 ) -> list[tuple[str, Tone]]:

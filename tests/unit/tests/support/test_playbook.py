@@ -56,7 +56,7 @@ def test_json_has_recap_and_results() -> None:
 def test_results_not_asked_for() -> None:
     """Whoever wants results without having asked for them is told, with all of the output."""
     with pytest.raises(ValueError, match=r"no results of tasks(.|\n)*why(.|\n)*exit code 2"):
-        _ = run(f"{HEADING}\n{LINE}\n").task_results
+        assert run(f"{HEADING}\n{LINE}\n").task_results
 
 
 def test_nothing_inherited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -602,7 +602,7 @@ def test_interrupted_while_the_change_set_is_made() -> None:
 
     asked = updating()
     asked.services["cloudformation"]._scripts["create_change_set"] = [
-        lambda **_request: (_ for _ in ()).throw(Interrupted)
+        lambda **_request: (each for each in ()).throw(Interrupted)
     ]
     with pytest.raises(Interrupted):
         run(asked)
