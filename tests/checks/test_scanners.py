@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from ansible_collections.cargohold.ecr.tests.support.environments import provided
+from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT
+
 POLICIES = CHECKOUT / "files" / "policies"
 
 # The call is newer than parliament's list of calls; botocore has it since 1.40.76.
@@ -27,15 +29,7 @@ pytestmark = pytest.mark.check
 @pytest.fixture(scope="module")
 def scanners() -> Path:
     """The commands of the scanners' virtual environment, which is made where it is missing."""
-    done = subprocess.run(
-        [CHECKOUT / "tools" / "dev", "scanners-env"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip()) / "bin"
+    return provided("scanners-env")
 
 
 def _run(command: list[str | Path], text: str = "") -> subprocess.CompletedProcess[str]:

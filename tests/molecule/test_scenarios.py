@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.cargohold.ecr.tests.support import localstack
+from ansible_collections.cargohold.ecr.tests.support import environments
 from ansible_collections.cargohold.ecr.tests.support.background import CLOUDS, Note
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, COMMANDS, clean_environment
 
@@ -93,7 +93,7 @@ def _created(cloud: str, folder: Path) -> Iterator[Molecule]:
     """Let the scenario default start a stand-in; and at the end stop it, leaving no process behind."""
     if cloud == "localstack" and "LOCALSTACK_ENDPOINT" not in os.environ:
         # With this process's settings of the package index, which Molecule does not get.
-        localstack.environment()
+        environments.provided("localstack-env")
     molecule = Molecule(cloud, folder)
     molecule("create")
     note = molecule.note

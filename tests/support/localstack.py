@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.cargohold.ecr.tests.support import stand_in
+from ansible_collections.cargohold.ecr.tests.support.environments import NotInstalled, provided
 from ansible_collections.cargohold.ecr.tests.support.stand_in import HOST, DidNotStart, Program, StandIn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,11 @@ def running() -> Iterator[LocalStack]:
     :raises DidNotStart: it could not be installed, ended at once, did not answer in time, or listens on other addresses.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
-    command = [str(environment() / "bin" / "python"), "-m", "localstack.runtime.main"]
+    try:
+        python = provided("localstack-env") / "python"
+    except NotInstalled as problem:
+        raise DidNotStart(f"LocalStack could not be installed:\n{problem}") from None
+    command = [str(python), "-m", "localstack.runtime.main"]
     with stand_in.running(Program("LocalStack", command, _variables), LocalStack, files=CACHE) as localstack:
         yield localstack
 
@@ -49,20 +53,3 @@ def _variables(port: int, folder: Path) -> Mapping[str, str]:
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
     }
-
-
-def environment() -> Path:
-    """The folder of LocalStack's own virtual environment, which is made where it is missing.
-
-    :raises DidNotStart: it could not be made.
-    """
-    done = subprocess.run(
-        [CHECKOUT / "tools" / "dev", "localstack-env"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise DidNotStart(f"LocalStack could not be installed:\n{done.stderr}")
-    return Path(done.stdout.strip())
