@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.fault_plan import Caller, Hold
+from ansible_collections.cargohold.ecr.tests.support.live import wait_until
 from ansible_collections.cargohold.ecr.tests.support.scene import STACK, Scene, assert_presentable, said
 
 OPERATIONS: Mapping[str, tuple[str, bool, dict[str, str], str | None]] = {
@@ -38,6 +39,49 @@ def test_progress_is_live(operation: str, scene: Scene) -> None:
     progress = [line.split()[-1] for line in run.stderr.splitlines() if f"{operation}_" in line]
     assert progress == [f"{operation}_{each}" for each in ("IN_PROGRESS", "IN_PROGRESS", "COMPLETE", "COMPLETE")]
     assert scene.status == status
+
+
+def change_sets(scene: Scene) -> list[str]:
+    """The change sets that there are of the stack."""
+    found = scene.cloud.client("cloudformation").list_change_sets(StackName=STACK)["Summaries"]
+    return [each["ChangeSetName"] for each in found]
+
+
+def test_slow_change_set(scene: Scene) -> None:
+    """What an update would change is waited for: nothing is asked for before, and the change set is gone after."""
+    scene.create()
+    scene.faulty.plan(Hold("CHANGE_SET"))
+    with scene.start("deploy", iam_user="bob") as live:
+        wait_until(lambda: len(scene.faulty.calls("DescribeChangeSet")) > 1, lambda: f"a second look\n{said(live)}")
+        assert scene.faulty.calls("UpdateStack") == []
+        assert len(change_sets(scene)) == 1
+        scene.faulty.release()
+        run = live.finish()
+    assert_presentable(run)
+    assert run.rc == 0, str(run)
+    assert (scene.status, scene.principals, change_sets(scene)) == ("UPDATE_COMPLETE", ["bob"], [])
+
+
+def test_change_set_that_takes_too_long(scene: Scene) -> None:
+    """Where it does not become known in time what an update would change, nothing is changed, and no change set is left."""
+    scene.create()
+    scene.faulty.plan(Hold("CHANGE_SET"))
+    run = scene.run("deploy", iam_user="bob", timeout=2)
+    assert run.rc == 2, str(run)
+    assert f"It is not known what would change in {STACK}: the change set took longer than 2 s" in said(run)
+    assert scene.faulty.calls("UpdateStack") == []
+    assert (scene.status, scene.principals, change_sets(scene)) == ("CREATE_COMPLETE", ["alice"], [])
+
+
+def test_interrupted_while_a_change_set_is_made(scene: Scene) -> None:
+    """Ctrl-C leaves no change set behind."""
+    scene.create()
+    scene.faulty.plan(Hold("CHANGE_SET"))
+    with scene.start("deploy", iam_user="bob") as live:
+        wait_until(lambda: bool(scene.faulty.calls("DescribeChangeSet")), lambda: f"a first look\n{said(live)}")
+        live.interrupt()
+        live.finish()
+    assert (scene.status, scene.principals, change_sets(scene)) == ("CREATE_COMPLETE", ["alice"], [])
 
 
 def test_few_calls(scene: Scene) -> None:

@@ -42,6 +42,9 @@ XMLNS = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 
 OPERATIONS = {"CreateStack": "CREATE", "UpdateStack": "UPDATE", "DeleteStack": "DELETE"}
 
+# What a plan calls the making of a change set, which is no operation on the stack.
+CHANGE_SET = "CHANGE_SET"
+
 LOOKS = ("DescribeStacks", "DescribeStackEvents")
 
 # HTTP status, code for the query protocol, code for JSON, and what is said.
@@ -326,9 +329,7 @@ class Faults:
         present = self.operations.get(stack_id)
         if not stack_id or (present and present.held_status and present.kind == kind == "DELETE"):
             return
-        hold = next((part for part in self.plan if isinstance(part, Hold) and part.operation == kind), None)
-        name = stack_id.split("/")[1]
-        self.operations[stack_id] = Operation(kind, stack_id, name, hold, time.monotonic())
+        self.begin(kind, stack_id)
 
     def remember_change_set(self, answer: str, request: Request) -> None:
         """Write down what the execution of a change set will be."""
@@ -337,6 +338,15 @@ class Faults:
         if len(told) == len(found):
             execution = request.parameters.get("ChangeSetType", "UPDATE"), told[1]
             self.change_sets[told[0]] = self.change_sets[request.parameters["ChangeSetName"]] = execution
+            self.begin(CHANGE_SET, told[0])
+
+    def begin(self, kind: str, arn: str) -> None:
+        """Write down that something began, and how long it is to seem to take.
+
+        :param arn: the ID of a stack, or of a change set.
+        """
+        hold = next((part for part in self.plan if isinstance(part, Hold) and part.operation == kind), None)
+        self.operations[arn] = Operation(kind, arn, arn.split("/")[1], hold, time.monotonic())
 
     def rewrite(self, response: http.Response, request: Request) -> None:
         """Make an answer agree with what is held, and failures have the reasons of the plan."""
@@ -344,6 +354,7 @@ class Faults:
             "DescribeStacks": self.hold_stacks if request.stack else self.hold_listing,
             "ListStacks": self.hold_deleted,
             "DescribeStackEvents": self.hold_events,
+            "DescribeChangeSet": self.hold_change_set,
             "ListStackResources": self.hold_resources,
             "DescribeStackResources": self.hold_resources,
         }.get(request.action)
@@ -367,6 +378,19 @@ class Faults:
             if operation.kind == "CREATE":
                 for outputs in member.findall(_tag("Outputs")):
                     member.remove(outputs)
+
+    def hold_change_set(self, root: ET.Element) -> None:
+        """A change set that is held is being made, and tells of no changes yet."""
+        for result in root.iter(_tag("DescribeChangeSetResult")):
+            operation = self.operations.get(_text(result, "ChangeSetId"))
+            if operation is None:
+                continue
+            operation.end_if_due()
+            if operation.held_status:
+                _set(result, "Status", "CREATE_IN_PROGRESS")
+                _set(result, "ExecutionStatus", "UNAVAILABLE")
+                for changes in result.findall(_tag("Changes")):
+                    result.remove(changes)
 
     def hold_listing(self, root: ET.Element) -> None:
         """A stack that is held while it is deleted is in the listing, whose last page it is put on here."""
