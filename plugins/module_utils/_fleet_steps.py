@@ -549,7 +549,8 @@ def _weighed(around: Surroundings, names: Sequence[str], allowed: bool) -> list[
     except Refused as problem:
         cause = problem.__cause__
         if isinstance(cause, Transient):
-            raise cause from None  # pylint: disable=raising-non-exception -- it takes every cause for None
+            # pylint takes every cause for None.
+            raise cause from None  # pylint: disable=raising-non-exception
         raise
 
 
