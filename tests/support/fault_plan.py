@@ -77,7 +77,7 @@ class Hold:
 
     With neither C(seconds) nor C(looks), until the proxy is told to release.
 
-    :param operation: CREATE, UPDATE or DELETE; or CHANGE_SET, for change sets that are slow to be made.
+    :param operation: CREATE, UPDATE or DELETE; or CHANGE_SET, for change sets that are slow to be made, which have no looks.
     :param seconds: how long since the request.
     :param looks: how many looks at the stack, or at its events; the standard module's do not count.
     :param status: what is told instead of CREATE_IN_PROGRESS and the like.
