@@ -40,9 +40,6 @@ COLLECTIONS_NOT_TO_COMPILE = r"/ansible_collections/(?!amazon/|ansible/|cargohol
 # The locks are complete. Left to resolve them once more, pip looks at newer releases of packages with extras, and stops.
 EXACTLY_THE_LOCK = ("--require-hashes", "--no-deps")
 
-# Other folders of the checkout are the source.
-MADE_BY_TOOLS = (".venv", ".venv-benchmarks", ".venv-localstack", ".venv-scanners", ".cache", ".ansible")
-
 
 class SetupError(Exception):
     """What went wrong, in a sentence for a person."""
@@ -87,11 +84,18 @@ class Environment:
 
 
 TOOLS = Environment(CHECKOUT / ".venv", CHECKOUT / "requirements.txt", linked=True)
-LOCALSTACK = Environment(
-    CHECKOUT / ".venv-localstack", CHECKOUT / "tests" / "localstack" / "requirements.txt", linked=False
-)
-SCANNERS = Environment(CHECKOUT / ".venv-scanners", CHECKOUT / "tests" / "scanners" / "requirements.txt", linked=False)
-BENCHMARKS = Environment(CHECKOUT / ".venv-benchmarks", CHECKOUT / "benchmarks" / "requirements.txt", linked=True)
+
+# Those whose packages do not go together with the tools', each beside its requirements.
+OTHERS = {
+    "benchmarks": Environment(CHECKOUT / ".venv-benchmarks", CHECKOUT / "benchmarks" / "requirements.txt", linked=True),
+    **{
+        name: Environment(CHECKOUT / f".venv-{name}", CHECKOUT / "tests" / name / "requirements.txt", linked=False)
+        for name in ("localstack", "publishing", "scanners")
+    },
+}
+
+# Other folders of the checkout are the source.
+MADE_BY_TOOLS = (*(each.folder.name for each in (TOOLS, *OTHERS.values())), ".cache", ".ansible")
 
 
 def surroundings(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -219,24 +223,16 @@ def _become(command: Sequence[str | Path]) -> NoReturn:
     os.execvpe(program, [program, *arguments], surroundings())  # noqa: S606 - no shell is wanted
 
 
-def env(_arguments: Sequence[str]) -> int:
-    """Make .venv, with all the tools and the checkout linked as the collection."""
-    provide(TOOLS)
-    _say(f"Ready: . {TOOLS.commands.relative_to(CHECKOUT)}/activate")
-    return 0
-
-
-def localstack_env(_arguments: Sequence[str]) -> int:
-    """Make .venv-localstack, for tests against LocalStack, and print where it is."""
-    provide(LOCALSTACK)
-    print(LOCALSTACK.folder)
-    return 0
-
-
-def scanners_env(_arguments: Sequence[str]) -> int:
-    """Make .venv-scanners, for checkov and parliament, and print where it is."""
-    provide(SCANNERS)
-    print(SCANNERS.folder)
+def env(arguments: Sequence[str]) -> int:
+    """Make .venv, with the checkout linked as the collection; or make .venv-NAME, and print where it is."""
+    if not arguments:
+        provide(TOOLS)
+        _say(f"Ready: . {TOOLS.commands.relative_to(CHECKOUT)}/activate")
+        return 0
+    if arguments[0] not in OTHERS:
+        raise SetupError(f"There is no environment {arguments[0]!r}; there are {', '.join(OTHERS)}.")
+    provide(OTHERS[arguments[0]])
+    print(OTHERS[arguments[0]].folder)
     return 0
 
 
@@ -244,7 +240,7 @@ def benchmark(arguments: Sequence[str]) -> NoReturn:
     """Measure beside others: tools/dev benchmark following, playbooks or fleet."""
     if not arguments:
         raise SetupError("Which benchmark is to be run? For example: tools/dev benchmark following")
-    provide(BENCHMARKS)
+    provide(OTHERS["benchmarks"])
     name, *options = arguments
     _become([TOOLS.commands / "python", CHECKOUT / "benchmarks" / f"{name}.py", *options])
 
@@ -255,14 +251,29 @@ def demo(arguments: Sequence[str]) -> NoReturn:
 
 
 def test(arguments: Sequence[str]) -> NoReturn:
-    """Run all tests and checks; what follows are options of pytest."""
-    workers = ["-n", "logical", "--maxprocesses", str(MOST_WORKERS), "--dist", "worksteal"]
-    _become([TOOLS.commands / "pytest", *workers, *arguments])
+    """Run all tests; what follows are options of pytest."""
+    _pytest(["-m", "not check", *arguments])
 
 
 def check(arguments: Sequence[str]) -> NoReturn:
-    """Run only the tools that look at the source, such as ruff and ansible-lint."""
-    test(["-m", "check", *arguments])
+    """Run all tools that look at the source and the artifact, such as ruff, ansible-test and galaxy-importer."""
+    _pytest(["-m", "check", *arguments])
+
+
+def _pytest(arguments: Sequence[str]) -> NoReturn:
+    """Become pytest, on all cores."""
+    _become(
+        [
+            TOOLS.commands / "pytest",
+            "-n",
+            "logical",
+            "--maxprocesses",
+            str(MOST_WORKERS),
+            "--dist",
+            "worksteal",
+            *arguments,
+        ]
+    )
 
 
 def run(arguments: Sequence[str]) -> NoReturn:
@@ -279,14 +290,9 @@ def lock(_arguments: Sequence[str]) -> int:
         raise SetupError("Locks are made by uv, and none is on the PATH.")
     compiling = [uv, "pip", "compile", "--quiet", "--upgrade", "--python-version", "3.12"]
     plain = ["--generate-hashes", "--no-header", "--no-annotate"]
-    # LocalStack's release does not work with packages that came after it.
-    recipes = (
-        (TOOLS, ["--universal"]),
-        (BENCHMARKS, ["--universal"]),
-        (SCANNERS, ["--universal"]),
-        (LOCALSTACK, ["--exclude-newer", "2026-02-28"]),
-    )
-    for environment, options in recipes:
+    for environment in (TOOLS, *OTHERS.values()):
+        # LocalStack's release does not work with packages that came after it.
+        options = ["--exclude-newer", "2026-02-28"] if environment is OTHERS["localstack"] else ["--universal"]
         source = environment.lock.with_suffix(".in")
         command = [*compiling, *options, *plain, str(source), "-o", str(environment.lock)]
         if subprocess.run(command, env=surroundings(), cwd=CHECKOUT, check=False).returncode != 0:
@@ -310,8 +316,6 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "check": check,
     "run": run,
     "benchmark": benchmark,
-    "localstack-env": localstack_env,
-    "scanners-env": scanners_env,
     "lock": lock,
     "clean": clean,
 }
@@ -319,7 +323,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main() -> int:
     """Do what the first argument says."""
-    lines = (f"  {name:<15} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items())
+    lines = (f"  {name:<10} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="tools/dev",
         description="Makes the virtual environments and runs everything in them.",

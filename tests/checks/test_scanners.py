@@ -29,7 +29,7 @@ pytestmark = pytest.mark.check
 @pytest.fixture(scope="module")
 def scanners() -> Path:
     """The commands of the scanners' virtual environment, which is made where it is missing."""
-    return provided("scanners-env")
+    return provided("scanners")
 
 
 def _run(command: list[str | Path], text: str = "") -> subprocess.CompletedProcess[str]:

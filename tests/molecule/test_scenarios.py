@@ -93,7 +93,7 @@ def _created(cloud: str, folder: Path) -> Iterator[Molecule]:
     """Let the scenario default start a stand-in; and at the end stop it, leaving no process behind."""
     if cloud == "localstack" and "LOCALSTACK_ENDPOINT" not in os.environ:
         # With this process's settings of the package index, which Molecule does not get.
-        environments.provided("localstack-env")
+        environments.provided("localstack")
     molecule = Molecule(cloud, folder)
     molecule("create")
     note = molecule.note

@@ -16,14 +16,14 @@ class NotInstalled(Exception):
     """A virtual environment could not be made; what the installer said."""
 
 
-def provided(command: str) -> Path:
+def provided(name: str) -> Path:
     """The folder of a virtual environment's commands, after it was made if it was missing.
 
-    :param command: of tools/dev: C(localstack-env) or C(scanners-env).
+    :param name: as tools/dev knows it: C(localstack), C(publishing) or C(scanners).
     :raises NotInstalled: it could not be made.
     """
     done = subprocess.run(
-        [CHECKOUT / "tools" / "dev", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [CHECKOUT / "tools" / "dev", "env", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise NotInstalled(done.stderr)

@@ -34,7 +34,7 @@ def running() -> Iterator[LocalStack]:
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     try:
-        python = provided("localstack-env") / "python"
+        python = provided("localstack") / "python"
     except NotInstalled as problem:
         raise DidNotStart(f"LocalStack could not be installed:\n{problem}") from None
     command = [str(python), "-m", "localstack.runtime.main"]
