@@ -7,9 +7,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help env demo test check lock clean
 
-help env demo check lock clean:
+help env demo lock clean:
 	@tools/dev $@
 
 # Options for pytest: make test ARGS="-k policy -x"
-test:
-	@tools/dev test $(ARGS)
+test check:
+	@tools/dev $@ $(ARGS)
