@@ -5,9 +5,9 @@
 # Thin targets; tools/dev does the work, and says more with `tools/dev help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lock clean
+.PHONY: help env demo docs test check lock clean
 
-help env demo lock clean:
+help env demo docs lock clean:
 	@tools/dev $@
 
 # Options for pytest: make test ARGS="-k policy -x"

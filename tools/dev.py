@@ -250,6 +250,12 @@ def demo(arguments: Sequence[str]) -> NoReturn:
     _become([TOOLS.commands / "python", CHECKOUT / "tools" / "demo.py", *arguments])
 
 
+def docs(arguments: Sequence[str]) -> NoReturn:
+    """Build the docs site, and print where it is."""
+    provide(OTHERS["publishing"])
+    _become([OTHERS["publishing"].commands / "python", CHECKOUT / "tools" / "docs.py", *arguments])
+
+
 def test(arguments: Sequence[str]) -> NoReturn:
     """Run all tests; what follows are options of pytest."""
     _pytest(["-m", "not check", *arguments])
@@ -312,6 +318,7 @@ def clean(_arguments: Sequence[str]) -> int:
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "env": env,
     "demo": demo,
+    "docs": docs,
     "test": test,
     "check": check,
     "run": run,

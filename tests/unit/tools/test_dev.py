@@ -121,6 +121,12 @@ def test_linked(environment: Environment, installed: list[Path]) -> None:
     assert link.resolve() == environment.lock.parent
 
 
+def test_unknown_environment() -> None:
+    """A name that does not exist is answered with those that do."""
+    with pytest.raises(SetupError, match=r"no environment 'scaners'.*scanners"):
+        dev.env(["scaners"])
+
+
 def test_kept_in_the_checkout() -> None:
     """Caches and homes are inside the checkout; bytecode is written though the caller turned it off."""
     variables = dev.surroundings({"PATH": "/usr/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "/x"})
