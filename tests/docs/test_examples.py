@@ -61,6 +61,13 @@ ELSEWHERE = {
     r"export AWS_\w+=.*|(\w+=\S+ )+python -m ministack": "tests/support/ministack.py, for all of these pages",
 }
 
+# What a page leaves where the reader stands.
+LEFT = {
+    "docs/fleets.md": {"fleet.json"},
+    "docs/in-a-larger-run.md": {"payments-api.env"},
+    "roles/repositories/README.md": {"fleet.json"},
+}
+
 # MiniStack's repositories have no exclusion filters, and do not get the tags of a stack; so nothing is read back there.
 NOT_READ_BACK = ("roles/repository/README.md",)
 
@@ -180,6 +187,7 @@ def test_page(reader: Reader, page: Path) -> None:
     if name in GIVEN:
         GIVEN[name](reader)
     reader.follow(examples, *(["-e", "repository_verify=false"] if name in NOT_READ_BACK else []))
+    assert {each.name for each in reader.folder.iterdir()} >= LEFT.get(name, set())
 
 
 def _documented(module: Path, name: str) -> Any:
