@@ -137,7 +137,7 @@ options:
     default: false
   template:
     description:
-      - The path of the template, on the controller.
+      - The path of the template, on the controller; a relative one begins at the playbook.
     type: str
   template_body:
     description:

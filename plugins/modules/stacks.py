@@ -46,7 +46,7 @@ options:
     default: present
   template:
     description:
-      - The path of the template, on the controller.
+      - The path of the template, on the controller; a relative one begins at the playbook.
     type: str
   template_body:
     description:
