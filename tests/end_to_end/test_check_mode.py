@@ -11,8 +11,6 @@ from collections.abc import Callable
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import (
-    FAILING,
-    SLOW,
     STACK,
     Account,
     assert_done,
@@ -21,6 +19,7 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
 )
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.templates import FAILING, SLOW
 
 Prepare = Callable[[Account], object]
 

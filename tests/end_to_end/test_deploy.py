@@ -13,10 +13,7 @@ import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import (
     ACTIONS,
-    FAILING,
-    SLOW,
     STACK,
-    UNRELATED,
     Account,
     arn_of,
     assert_done,
@@ -27,6 +24,7 @@ from ansible_collections.cargohold.ecr.tests.support.images import push_by_regis
 from ansible_collections.cargohold.ecr.tests.support.live import started
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, PlaybookRunner
 from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
+from ansible_collections.cargohold.ecr.tests.support.templates import FAILING, SLOW, UNRELATED
 
 DEPLOY = "playbooks/deploy.yml"
 

@@ -23,8 +23,9 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
 )
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner, Run
-from ansible_collections.cargohold.ecr.tests.support.scene import TEMPLATE, said
+from ansible_collections.cargohold.ecr.tests.support.scene import said
 from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 FLEET = "playbooks/fleet.yml"
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import (
-    FAILING,
     STACK,
     Account,
     arn_of,
@@ -23,6 +22,7 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
 from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, REGION
+from ansible_collections.cargohold.ecr.tests.support.templates import FAILING
 
 STATUS = "playbooks/status.yml"
 

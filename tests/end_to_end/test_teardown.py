@@ -11,10 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import (
-    FAILING,
     STACK,
-    TUTORIAL,
-    UNRELATED,
     Account,
     assert_done,
     assert_says,
@@ -22,7 +19,7 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
 )
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry, small_image
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
-from ansible_collections.cargohold.ecr.tests.support.scene import TEMPLATE
+from ansible_collections.cargohold.ecr.tests.support.templates import FAILING, TEMPLATE, TUTORIAL, UNRELATED
 
 TEARDOWN = "playbooks/teardown.yml"
 

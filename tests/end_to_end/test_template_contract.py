@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.cargohold.ecr.tests.support.account import (
     ACTIONS,
     STACK,
-    TUTORIAL,
     Account,
     arn_of,
     assert_done,
@@ -19,6 +18,7 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
 )
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_registry
 from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.templates import TUTORIAL
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.cargohold.ecr.tests.support.fault_plan import Fault, Hold, Kind, Reason
 from ansible_collections.cargohold.ecr.tests.support.images import push_by_api
 from ansible_collections.cargohold.ecr.tests.support.live import wait_until
-from ansible_collections.cargohold.ecr.tests.support.scene import STACK, TEMPLATE, Scene, assert_presentable, said
+from ansible_collections.cargohold.ecr.tests.support.scene import STACK, Scene, assert_presentable, said
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 # MiniStack cannot make the repository of this template, and says something about Python.
 BROKEN = TEMPLATE.replace("LifecyclePolicy: !If\n", "LifecyclePolicy: none\n      Ignored: !If\n")

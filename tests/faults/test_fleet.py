@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cargohold.ecr.tests.support.account import SLOW
 from ansible_collections.cargohold.ecr.tests.support.fault_plan import Fault, Hold, Kind
 from ansible_collections.cargohold.ecr.tests.support.live import LivePlaybook, processes_of, started, wait_until
 from ansible_collections.cargohold.ecr.tests.support.playbook import Run
 from ansible_collections.cargohold.ecr.tests.support.scene import Scene, assert_presentable, said
+from ansible_collections.cargohold.ecr.tests.support.templates import SLOW
 
 FLEET = "playbooks/fleet.yml"
 NAMES = [f"app-{number:02}" for number in range(12)]

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.fault_plan import Caller, Fault, Hold, Kind
-from ansible_collections.cargohold.ecr.tests.support.scene import STACK, TEMPLATE, Scene, assert_presentable, said
+from ansible_collections.cargohold.ecr.tests.support.scene import STACK, Scene, assert_presentable, said
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 PLAYBOOKS: Mapping[str, tuple[str, dict[str, str], str]] = {
     "create": ("deploy", {"iam_user": "alice"}, "is deployed"),

@@ -11,14 +11,8 @@ from contextlib import contextmanager
 
 from ansible_collections.cargohold.ecr.tests.support.fault_plan import Fault, Hold, Kind
 from ansible_collections.cargohold.ecr.tests.support.live import LivePlaybook, jobs_of, wait_until
-from ansible_collections.cargohold.ecr.tests.support.scene import (
-    STACK,
-    TEMPLATE,
-    Scene,
-    assert_presentable,
-    parameters,
-    said,
-)
+from ansible_collections.cargohold.ecr.tests.support.scene import STACK, Scene, assert_presentable, parameters, said
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 
 def test_deleted_while_it_is_created(scene: Scene) -> None:

@@ -24,8 +24,9 @@ from ansible_collections.cargohold.ecr.tests.support.fault_plan import (
 )
 from ansible_collections.cargohold.ecr.tests.support.faults import FaultyCloud
 from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack
-from ansible_collections.cargohold.ecr.tests.support.scene import STACK, TEMPLATE, parameters
+from ansible_collections.cargohold.ecr.tests.support.scene import STACK, parameters
 from ansible_collections.cargohold.ecr.tests.support.stand_in import listening
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "query": ("cloudformation", lambda client: client.describe_stacks()),

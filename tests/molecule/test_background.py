@@ -17,8 +17,9 @@ import pytest
 
 from ansible_collections.cargohold.ecr.tests.support import background
 from ansible_collections.cargohold.ecr.tests.support.background import Note, Process
-from ansible_collections.cargohold.ecr.tests.support.scenery import PARAMETERS, TEMPLATE, Scenery
+from ansible_collections.cargohold.ecr.tests.support.scenery import PARAMETERS, Scenery
 from ansible_collections.cargohold.ecr.tests.support.stand_in import HOST
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 ACCOUNT = "100000000042"
 

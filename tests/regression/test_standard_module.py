@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT
 from ansible_collections.cargohold.ecr.tests.support.scripted import NAME, STACK_ID, Event, Script, answer_of, error
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 STANDARD = "amazon.aws.cloudformation"
-TEMPLATE = (CHECKOUT / "files" / "ecr.yml").read_text()
 DEPLOYMENT = {"stack_name": NAME, "template_body": TEMPLATE, "template_parameters": {"IAMUserName": "alice"}}
 REMOVAL = {"stack_name": NAME, "state": "absent"}
 

@@ -18,14 +18,13 @@ from botocore.exceptions import ClientError
 
 from ansible_collections.cargohold.ecr.tests.support.live import wait_until
 from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack
-from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, Run, recap_of
-from ansible_collections.cargohold.ecr.tests.support.scene import BLUNDERS, TEMPLATE, said
+from ansible_collections.cargohold.ecr.tests.support.playbook import Run, recap_of
+from ansible_collections.cargohold.ecr.tests.support.scene import BLUNDERS, said
 from ansible_collections.cargohold.ecr.tests.support.stand_in import ACCOUNT, HOST, SECONDS_TO_ANSWER
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 # What the playbooks call it where nobody gives it a name.
 STACK = "ecr-repository"
-
-TUTORIAL = (CHECKOUT / "tests" / "assets" / "tutorial-ecr.yml").read_text()
 
 # What pushing and pulling takes.
 ACTIONS = frozenset(
@@ -39,34 +38,6 @@ ACTIONS = frozenset(
         "ecr:CompleteLayerUpload",
     }
 )
-
-# A repository beside something that cannot be created.
-FAILING = """
-Resources:
-  ECRRepository:
-    Type: AWS::ECR::Repository
-    Properties:
-      RepositoryName: !Ref AWS::StackName
-  Impossible:
-    Type: AWS::CloudFormation::WaitCondition
-"""
-
-# Our template, and beside the repository something that ends when and as it is told: L(Account.end_slow).
-SLOW = TEMPLATE.replace(
-    "\nOutputs:\n",
-    """
-  Slow:
-    Type: AWS::CloudFormation::WaitCondition
-    CreationPolicy:
-      ResourceSignal:
-        Timeout: PT5M
-
-Outputs:
-""",
-)
-
-# A stack that has nothing to do with repositories.
-UNRELATED = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n"
 
 READING = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Validate", "Simulate")
 

@@ -18,10 +18,10 @@ from ansible_collections.cargohold.ecr.tests.support.fault_plan import Call, Cal
 from ansible_collections.cargohold.ecr.tests.support.faults import FaultyCloud
 from ansible_collections.cargohold.ecr.tests.support.live import LivePlaybook, started
 from ansible_collections.cargohold.ecr.tests.support.ministack import MiniStack
-from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, PlaybookRunner, Run
+from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner, Run
+from ansible_collections.cargohold.ecr.tests.support.templates import TEMPLATE
 
 STACK = "payments-api"
-TEMPLATE = (CHECKOUT / "files" / "ecr.yml").read_text()
 
 # What Python and Ansible print where something was not thought of.
 BLUNDERS = ("Traceback (most recent call last)", "unhandled exception", "object at 0x", "AnsibleUndefined")

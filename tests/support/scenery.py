@@ -20,24 +20,9 @@ from typing import Any
 from ansible_collections.cargohold.ecr.tests.support import background
 from ansible_collections.cargohold.ecr.tests.support.background import Note
 from ansible_collections.cargohold.ecr.tests.support.stand_in import REGION, SECONDS_BETWEEN_LOOKS, answers, client
+from ansible_collections.cargohold.ecr.tests.support.templates import SLOW, TEMPLATE
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-TEMPLATE = (CHECKOUT / "files" / "ecr.yml").read_text()
 PARAMETERS = [{"ParameterKey": "IAMUserName", "ParameterValue": "alice"}]
-
-# The same, with something beside the repository that is not done before it is told that it is.
-SLOW = TEMPLATE.replace(
-    "\nOutputs:\n",
-    """
-  Slow:
-    Type: AWS::CloudFormation::WaitCondition
-    CreationPolicy:
-      ResourceSignal:
-        Timeout: PT5M
-
-Outputs:
-""",
-)
 
 # IAM users, and their paths.
 PEOPLE = {"alice": "/", "bob": "/", "carol": "/team/"}
