@@ -99,7 +99,7 @@ def test_request_whose_answer_is_lost(scene: Scene) -> None:
 def test_storm_that_does_not_end(scene: Scene) -> None:
     """A service that never comes back is told as that when the time is over, and nothing as done."""
     scene.faulty.plan(Hold("CREATE"))
-    with scene.start("deploy", iam_user="alice", timeout="3") as live:
+    with scene.start("deploy", iam_user="alice", timeout="6") as live:
         live.wait_for(f"{STACK}  CREATE_IN_PROGRESS")
         scene.faulty.plan(Fault(Kind.UNAVAILABLE, READING, Caller.OURS))
         run = live.finish()
