@@ -47,7 +47,9 @@ extends_documentation_fragment:
   - cargohold.ecr.attributes
   - cargohold.ecr.attributes.info
 seealso:
-  - module: community.aws.ecs_ecr
+  - name: community.aws.ecs_ecr
+    description: Makes and removes repositories without CloudFormation.
+    link: https://docs.ansible.com/projects/ansible/latest/collections/community/aws/ecs_ecr_module.html
 """
 
 EXAMPLES = r"""
