@@ -89,3 +89,9 @@ def test_galaxy_importer(publishing: Path, surroundings: dict[str, str], tmp_pat
 def test_reuse(surroundings: dict[str, str]) -> None:
     """Each file says whose it is and by which licence it may be used: code in its header, the rest in REUSE.toml."""
     _run(["reuse", "lint", "--quiet"], surroundings)
+
+
+def test_antsibull_docs(surroundings: dict[str, str]) -> None:
+    """The documentation can be rendered, and each reference in it leads somewhere: to this collection or to one that it depends on."""
+    arguments = ["--plugin-docs", "--validate-collection-refs=dependent", "--disallow-unknown-collection-refs"]
+    _run(["antsibull-docs", "lint-collection-docs", *arguments, CHECKOUT], surroundings)
