@@ -10,9 +10,12 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from ansible_collections.cargohold.ecr.tests.support.documents import EXECUTION_ENVIRONMENTS, write_files_of
 from ansible_collections.cargohold.ecr.tests.support.environments import provided
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, clean_environment
 
@@ -23,6 +26,10 @@ NOT_SO = {
     "WARNING: files/ecr.yml:1: load-failure[runtimeerror]",
     "WARNING: files/login.yml:1: load-failure[runtimeerror]",
 }
+
+
+# ansible-builder leaves out what comes with ansible-core.
+COMES_WITH_ANSIBLE = {"PyYAML"}
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +102,82 @@ def test_antsibull_docs(surroundings: dict[str, str]) -> None:
     """The documentation can be rendered, and each reference in it leads somewhere: to this collection or to one that it depends on."""
     arguments = ["--plugin-docs", "--validate-collection-refs=dependent", "--disallow-unknown-collection-refs"]
     _run(["antsibull-docs", "lint-collection-docs", *arguments, CHECKOUT], surroundings)
+
+
+@pytest.fixture
+def collections(tmp_path: Path) -> Path:
+    """A folder of collections that has this one."""
+    link = tmp_path / "collections" / "ansible_collections" / "cargohold" / "ecr"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(CHECKOUT)
+    return tmp_path / "collections"
+
+
+def test_the_execution_environment_is_taken(surroundings: dict[str, str], tmp_path: Path) -> None:
+    """Ansible-builder makes the context of an image that has this collection, and what the tests run with."""
+    context = tmp_path / "context"
+    definition = CHECKOUT / "execution-environment.yml"
+    _run(["ansible-builder", "create", "--file", definition, "--context", context], surroundings)
+    requirements = yaml.safe_load((context / "_build" / "requirements.yml").read_text())
+    assert requirements == {"collections": [{"name": "cargohold.ecr"}]}
+    dependencies = yaml.safe_load(definition.read_text())["dependencies"]
+    assert _pinned("requirements.txt", "ansible-core") == dependencies["ansible_core"]["package_pip"]
+    assert (
+        _pinned("tests/publishing/requirements.txt", "ansible-runner") == dependencies["ansible_runner"]["package_pip"]
+    )
+
+
+def _pinned(lock: str, package: str) -> str:
+    """A package with its version, as a lock has it."""
+    [line] = [line for line in (CHECKOUT / lock).read_text().splitlines() if line.startswith(f"{package}==")]
+    return line.removesuffix(" \\")
+
+
+def test_the_execution_environment_gets_what_the_collection_needs(
+    surroundings: dict[str, str], collections: Path
+) -> None:
+    """Ansible-builder finds each requirement of Python that the collection states."""
+    found = yaml.safe_load(_run(["ansible-builder", "introspect", collections], surroundings))
+    ours = {
+        requirement
+        for requirement, _, source in (each.partition("  # from collection ") for each in found["python"])
+        if source == "cargohold.ecr"
+    }
+    stated = (CHECKOUT / "meta" / "requirements.txt").read_text().split()
+    assert ours == {each for each in stated if re.split("[<>=]", each)[0] not in COMES_WITH_ANSIBLE}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the files that the page on execution environments shows."""
+    return write_files_of(EXECUTION_ENVIRONMENTS, tmp_path / "project")
+
+
+def _linted(project: Path, surroundings: dict[str, str], collections: Path, *playbooks: str) -> str:
+    return _run(
+        ["ansible-lint", "--offline", "--strict", "--nocolor", *playbooks],
+        {**surroundings, "ANSIBLE_COLLECTIONS_PATH": str(collections)},
+        cwd=project,
+    )
+
+
+def test_the_setup_of_awx(project: Path, surroundings: dict[str, str], collections: Path) -> None:
+    """The playbooks of the page are right, down to each argument of each module, and the survey asks for what the playbook takes."""
+    _linted(project, surroundings, collections)
+    [play] = yaml.safe_load((project / "awx.yml").read_text())
+    [template] = [task["awx.awx.job_template"] for task in play["tasks"] if "awx.awx.job_template" in task]
+    questions: list[dict[str, Any]] = template["survey_spec"]["spec"]
+    taken = set(re.findall(r"\{\{ (\w+) \| default", (CHECKOUT / "playbooks" / "deploy.yml").read_text()))
+    assert {each["variable"] for each in questions} | set(template["extra_vars"]) <= taken
+    # What the API asks of a question, and what else it knows.
+    assert all(each.keys() >= {"question_name", "variable", "type", "required"} for each in questions)
+    assert template["timeout"] > template["extra_vars"]["timeout"]
+    assert (project / template["playbook"]).exists()
+
+
+def test_the_setup_of_awx_is_looked_at(project: Path, surroundings: dict[str, str], collections: Path) -> None:
+    """An argument that awx.awx does not have would be found."""
+    setup = project / "awx.yml"
+    setup.write_text(setup.read_text().replace("survey_enabled:", "survey_wanted:"))
+    with pytest.raises(pytest.fail.Exception, match=r"args.module.: Unsupported parameters.*survey_wanted"):
+        _linted(project, surroundings, collections, setup.name)
