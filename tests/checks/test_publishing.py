@@ -31,6 +31,8 @@ NOT_SO = {
 # ansible-builder leaves out what comes with ansible-core.
 COMES_WITH_ANSIBLE = {"PyYAML"}
 
+WORKFLOWS = sorted(CHECKOUT.joinpath(".github", "workflows").glob("*.yml"))
+
 
 @pytest.fixture(scope="module")
 def publishing() -> Path:
@@ -181,3 +183,17 @@ def test_the_setup_of_awx_is_looked_at(project: Path, surroundings: dict[str, st
     setup.write_text(setup.read_text().replace("survey_enabled:", "survey_wanted:"))
     with pytest.raises(pytest.fail.Exception, match=r"args.module.: Unsupported parameters.*survey_wanted"):
         _linted(project, surroundings, collections, setup.name)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
+        ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
+        ["zizmor", "--offline", "--persona=pedantic", ".github"],
+    ],
+    ids=["workflows", "dependabot", "zizmor"],
+)
+def test_github(surroundings: dict[str, str], command: list[str | Path]) -> None:
+    """GitHub takes the workflows, and nobody else can use them."""
+    _run(command, surroundings)
