@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.cargohold.ecr.tests.support.documents import EXECUTION_ENVIRONMENTS, write_files_of
 from ansible_collections.cargohold.ecr.tests.support.environments import provided
+from ansible_collections.cargohold.ecr.tests.support.examples import write_files_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, clean_environment
 
 pytestmark = pytest.mark.check
@@ -26,7 +26,6 @@ NOT_SO = {
     "WARNING: files/ecr.yml:1: load-failure[runtimeerror]",
     "WARNING: files/login.yml:1: load-failure[runtimeerror]",
 }
-
 
 # ansible-builder leaves out what comes with ansible-core.
 COMES_WITH_ANSIBLE = {"PyYAML"}
@@ -152,7 +151,7 @@ def test_the_execution_environment_gets_what_the_collection_needs(
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with the files that the page on execution environments shows."""
-    return write_files_of(EXECUTION_ENVIRONMENTS, tmp_path / "project")
+    return write_files_of(CHECKOUT / "docs" / "execution-environments.md", tmp_path / "project", CHECKOUT)
 
 
 def _linted(project: Path, surroundings: dict[str, str], collections: Path, *playbooks: str) -> str:

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import ACTIONS, Account, arn_of, assert_done
-from ansible_collections.cargohold.ecr.tests.support.documents import EXECUTION_ENVIRONMENTS, write_files_of
 from ansible_collections.cargohold.ecr.tests.support.environments import provided
-from ansible_collections.cargohold.ecr.tests.support.playbook import PlaybookRunner, clean_environment
+from ansible_collections.cargohold.ecr.tests.support.examples import write_files_of
+from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, PlaybookRunner, clean_environment
+
+PAGE = CHECKOUT / "docs" / "execution-environments.md"
 
 NAME = "payments-api"
 
@@ -26,7 +28,7 @@ NAME = "payments-api"
 def job(tmp_path: Path) -> Path:
     """A folder as AWX gives it to ansible-runner: the project, an inventory without hosts, and the survey's answers."""
     folder = tmp_path / "job"
-    write_files_of(EXECUTION_ENVIRONMENTS, folder / "project")
+    write_files_of(PAGE, folder / "project", CHECKOUT)
     for name, text in {
         "inventory/hosts": "",
         "env/extravars": json.dumps({"iam_user": "alice", "stack_name": NAME}),
@@ -82,7 +84,7 @@ def test_another_role(strict_account: Account, stranger: PlaybookRunner, tmp_pat
     environment = {**strict_account.cloud.environment(), **{name.upper(): value for name, value in keys.items()}}
     bob = replace(stranger, environment=environment)
     assert bob("cargohold.ecr.deploy", iam_user="alice", stack_name=NAME).rc == 2
-    project = write_files_of(EXECUTION_ENVIRONMENTS, tmp_path / "project")
+    project = write_files_of(PAGE, tmp_path / "project", CHECKOUT)
     run = bob(project / "assume.yml", role_arn=role, iam_user="alice", stack_name=NAME, region="eu-west-1")
     assert_done(run, changed=2)
     assert strict_account.granted(NAME) == {arn_of("alice"): ACTIONS}

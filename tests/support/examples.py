@@ -69,6 +69,12 @@ class File:
     name: str
     text: str
 
+    def write(self, folder: Path) -> None:
+        """Write it, below the folder where the reader stands."""
+        file = folder / self.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"---\n{self.text}")
+
 
 @dataclass(frozen=True)
 class Plays:
@@ -108,6 +114,14 @@ def examples_of(page: Path, root: Path) -> list[Example]:
             if child.type == "code_inline" and child.content.startswith(PROGRAMS):
                 found.append(Command(where, child.content))
     return found
+
+
+def write_files_of(page: Path, folder: Path, root: Path) -> Path:
+    """Write each file that a page shows, below a folder that is made where it is missing; the folder."""
+    for example in examples_of(page, root):
+        if isinstance(example, File):
+            example.write(folder)
+    return folder
 
 
 def _of_block(where: str, language: str, text: str) -> Iterator[Example]:

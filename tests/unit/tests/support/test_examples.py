@@ -17,6 +17,7 @@ from ansible_collections.cargohold.ecr.tests.support.examples import (
     NotAnExample,
     Plays,
     examples_of,
+    write_files_of,
 )
 
 PAGES: dict[str, tuple[str, list[Example]]] = {
@@ -68,6 +69,15 @@ def test_nothing_is_passed_over(tmp_path: Path, text: str) -> None:
     """A block of which it is not known what a reader does with it is an error that says where."""
     with pytest.raises(NotAnExample, match=r"page\.md:1"):
         _page(tmp_path, text)
+
+
+def test_files_are_written(tmp_path: Path) -> None:
+    """Each file is where its name says."""
+    page = tmp_path / "page.md"
+    page.write_text("```yaml\n# a.yml\nx: 1\n```\n\n```yaml\n# b/c.yml\ny: 2\n```\n")
+    write_files_of(page, tmp_path / "project", tmp_path)
+    assert (tmp_path / "project" / "a.yml").read_text() == "---\n# a.yml\nx: 1\n"
+    assert (tmp_path / "project" / "b" / "c.yml").exists()
 
 
 def test_tasks_become_a_play() -> None:
