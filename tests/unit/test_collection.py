@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.utils.version import SemanticVersion
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.cargohold.ecr.plugins"
@@ -85,3 +87,49 @@ def test_a_playbook_is_one_short_play(playbook: Path) -> None:
     assert len(plays) == 1
     assert len(playbook.read_text(encoding="utf-8").splitlines()) <= 20
     assert "when" not in playbook.read_text(encoding="utf-8")
+
+
+def _texts(*names: str) -> dict[str, str]:
+    """Files of the checkout with what they say, by path; folders stand for all that is in them."""
+    paths = [
+        path for name in names for path in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))
+    ]
+    return {
+        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+        for path in paths
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def test_the_version_is_that_of_the_newest_release() -> None:
+    """The artifact is what the changelog tells of last."""
+    releases = _yaml(ROOT / "changelogs" / "changelog.yaml")["releases"]
+    assert _yaml(ROOT / "galaxy.yml")["version"] == max(releases, key=SemanticVersion)
+
+
+def test_the_version_stands_nowhere_else() -> None:
+    """Nothing that is shipped or that makes a release has to be changed for another version."""
+    names = (
+        "README.md",
+        "docs",
+        "execution-environment.yml",
+        "files",
+        "meta",
+        "playbooks",
+        "plugins",
+        "roles",
+        "tools",
+    )
+    version = re.compile(r"cargohold[.-]ecr\W+(?:version\W+)?v?\d+\.\d+\.\d+")
+    assert {name: version.findall(text) for name, text in _texts(*names).items() if version.search(text)} == {}
+
+
+def test_nothing_was_added_in_a_version_to_come() -> None:
+    """What the documentation says of when something was added is true of this version."""
+    added = {
+        match
+        for text in _texts("plugins", "roles").values()
+        for match in re.findall(r"^ *version_added: (\S+)$", text, re.MULTILINE)
+    }
+    assert added
+    assert max(map(SemanticVersion, added)) <= SemanticVersion(_yaml(ROOT / "galaxy.yml")["version"])
