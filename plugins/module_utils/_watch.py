@@ -103,6 +103,8 @@ class Watch:
     # The stack's LastUpdatedTime or DeletionTime when the operation was first seen; a rollback may move them later.
     mark: datetime | None = None
     overtaken: bool = False
+    # Whether the stack itself told its status, rather than its events, which are enough only while it moves.
+    confirmed: bool = False
     events_readable: bool = True
     event_attempts: int = 0
     idle_looks: int = 0
@@ -171,12 +173,17 @@ class Watch:
     def _is_moving(self) -> bool:
         return self.stack is not None and self.stack.status.is_moving
 
+    @property
+    def _is_settled(self) -> bool:
+        return self.confirmed and self.stack is not None and self.stack.status.is_settled
+
     def _is_about_it(self, event: Event) -> bool:
         return self.stack is not None and event.physical_id == self.stack.stack_id
 
     def see(self, stack: Stack | None, now: float) -> bool:
         """Take in what DescribeStacks told, C(None) for a stack that does not exist; true when that is a change."""
         previous = self.stack
+        self.confirmed = True
         if stack is None:
             self._miss()
             return True
@@ -205,11 +212,12 @@ class Watch:
         for event in new:
             if self.stack and self._is_about_it(event) and self._is_moving:
                 self.stack = replace(self.stack, status=parse_status(event.status), reason=event.reason)
+                self.confirmed = False
         return new
 
     def conclude(self, now: float) -> None:
         """Give the outcome if what was seen is enough for it."""
-        if self.is_over or self.stack is None or not self.begun or self.stack.status.is_moving:
+        if self.is_over or not self.begun or not self._is_settled or self.stack is None:
             return
         self.settled_at = now
         self.failures = failures([*self.events, *self.failed_events])
@@ -292,8 +300,8 @@ class Watch:
         return {
             **(stack.as_result() if stack else {"name": self.name, "stack_id": None, "status": None}),
             "exists": stack is not None and not stack.status.is_gone,
-            "settled": stack is not None and stack.status.is_settled,
-            "healthy": stack is not None and stack.status.is_healthy,
+            "settled": self._is_settled,
+            "healthy": self._is_settled and stack is not None and stack.status.is_healthy,
             "outcome": self.outcome,
             "reason": self.reason,
             "failures": [failure.as_result() for failure in self.failures],

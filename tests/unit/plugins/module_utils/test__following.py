@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError, Transient
@@ -867,6 +867,13 @@ def histories(draw: Callable[..., Any]) -> tuple[Operation, list[tuple[float, st
     faults=st.lists(st.sampled_from([*["none"] * 6, "throttled", "throttled", "broken", "expired"]), max_size=60),
     timeout=st.integers(0, 300),
     latency=st.floats(0.0, 2.0),
+)
+@example(
+    # The events tell of the end, and nobody answers what the status is.
+    history=(CREATE, [(0.0, "CREATE_IN_PROGRESS"), (0.5, "CREATE_COMPLETE")]),
+    faults=["none", "none", "throttled", "throttled"],
+    timeout=1,
+    latency=0.0,
 )
 @settings(max_examples=300, deadline=None)
 def test_verdict_is_the_last_true_state(
