@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError
 
-from ansible_collections.cargohold.ecr.plugins.filter.lifecycle_policy import FilterModule, lifecycle_policy
-from ansible_collections.cargohold.ecr.plugins.module_utils._lifecycle import lifecycle_problems
+from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._lifecycle import lifecycle_document, lifecycle_problems
 
 
 def test_priorities() -> None:
     """What protects comes first, then tags as they were given, then untagged images, and all images last."""
-    made = lifecycle_policy(
+    made = lifecycle_document(
         [
             {"keep": 100},
             {"expire_untagged_after": 14},
@@ -65,7 +64,7 @@ def test_priorities() -> None:
 )
 def test_selections(rule: dict[str, Any], selection: dict[str, Any]) -> None:
     """Each form selects what it says, and expires."""
-    [made] = lifecycle_policy([rule])["rules"]
+    [made] = lifecycle_document([rule])["rules"]
     assert (made["selection"], made["action"]) == (selection, {"type": "expire"})
 
 
@@ -86,19 +85,8 @@ def test_selections(rule: dict[str, Any], selection: dict[str, Any]) -> None:
     ],
 )
 def test_problems(rules: list[dict[str, Any]], says: str) -> None:
-    """What cannot be a policy is told in a sentence, to Ansible as its filters tell it."""
+    """What cannot be a policy is told in a sentence."""
     [problem] = lifecycle_problems(rules)
     assert says in problem
-    with pytest.raises(AnsibleFilterError, match="ifecycle"):
-        lifecycle_policy(rules)
-
-
-def test_no_rules_at_all() -> None:
-    """The filter says what it takes."""
-    with pytest.raises(AnsibleFilterError, match="takes a list of rules"):
-        lifecycle_policy("keep")  # type: ignore[arg-type]
-
-
-def test_name() -> None:
-    """The filter has the name of its file, by which Ansible finds its documentation."""
-    assert FilterModule().filters() == {"lifecycle_policy": lifecycle_policy}
+    with pytest.raises(Refused, match="ifecycle"):
+        lifecycle_document(rules)
