@@ -28,7 +28,15 @@ from ansible_collections.cargohold.ecr.tests.unit.support.fake_client import cli
 
 URL = {"endpoint_url": "https://ecr.eu-west-1.amazonaws.com"}
 
+# An older botocore knows nothing of "aws login".
+LOGIN_PROBLEMS = [
+    pytest.param(exception(), CredentialsRejected, "aws login", id="login over")
+    for exception in [getattr(exceptions, "LoginRefreshRequired", None)]
+    if exception
+]
+
 PROBLEMS = [
+    *LOGIN_PROBLEMS,
     pytest.param(
         client_error("ExpiredToken", "The token has expired.", 403),
         CredentialsRejected,
@@ -96,7 +104,6 @@ PROBLEMS = [
         "aws sso login",
         id="SSO token expired",
     ),
-    pytest.param(exceptions.LoginRefreshRequired(), CredentialsRejected, "aws login", id="login over"),
     pytest.param(exceptions.NoRegionError(), Refused, "No AWS region is known.*AWS_REGION", id="no region"),
     pytest.param(
         exceptions.EndpointConnectionError(**URL), Transient, "nothing answers there.*endpoint URL", id="nobody listens"

@@ -172,6 +172,8 @@ def test_failed_events(cloudformation: Stubber, told: dict[str, Any], type_statu
     """What failed is told alike, be it a resource, a hook or a validation."""
     answer = {"EventId": "2", "Timestamp": T0, "StackId": stack_id(), **told}
     asked = {**BY_ID, "Filters": {"FailedEvents": True}}
+    if not hasattr(cloudformation.client, "describe_events"):
+        pytest.skip("botocore has had the call since 1.40.76")
     cloudformation.add_response("describe_events", {"OperationEvents": [answer]}, asked)
     [([failed], _more)] = _stacks.failed_event_pages(cloudformation.client, HERE)
     assert (failed.type, failed.status, failed.reason) == type_status_reason
