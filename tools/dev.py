@@ -16,12 +16,12 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CACHE = CHECKOUT / ".cache"
@@ -45,6 +45,14 @@ class SetupError(Exception):
     """What went wrong, in a sentence for a person."""
 
 
+class Python(NamedTuple):
+    """An interpreter of this machine: its command, and what it says of its version and of where it is installed."""
+
+    command: str
+    version: str
+    prefix: str
+
+
 @dataclass(frozen=True)
 class Environment:
     """A virtual environment.
@@ -52,11 +60,13 @@ class Environment:
     :param folder: where it stands or will stand.
     :param lock: the requirements, pinned and with hashes.
     :param linked: whether the checkout is importable in it as a collection.
+    :param pythons: the versions that it may be made with, the best one first; none for the one that runs this.
     """
 
     folder: Path
     lock: Path
     linked: bool
+    pythons: tuple[str, ...] = ()
 
     @property
     def commands(self) -> Path:
@@ -68,10 +78,18 @@ class Environment:
         """The file that is written last, and says what was installed."""
         return self.folder / "complete"
 
+    @cached_property
+    def python(self) -> Python:
+        """What it is made with.
+
+        :raises SetupError: none of the versions that it needs is on this machine.
+        """
+        return _python(self.pythons) if self.pythons else Python(sys.executable, sys.version, sys.base_prefix)
+
     @property
     def wanted(self) -> str:
         """A digest of all that the environment depends on; commands hold its path, so it cannot be moved."""
-        parts = (self.lock.read_text(), sys.version, sys.base_prefix, str(self.folder))
+        parts = (self.lock.read_text(), self.python.version, self.python.prefix, str(self.folder))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
@@ -92,6 +110,13 @@ OTHERS = {
         name: Environment(CHECKOUT / f".venv-{name}", CHECKOUT / "tests" / name / "requirements.txt", linked=False)
         for name in ("localstack", "publishing", "scanners")
     },
+    # What the oldest supported ansible-core runs on as a controller.
+    "oldest": Environment(
+        CHECKOUT / ".venv-oldest",
+        CHECKOUT / "tests" / "oldest" / "requirements.txt",
+        linked=False,
+        pythons=("3.10", "3.11", "3.12"),
+    ),
 }
 
 # Other folders of the checkout are the source.
@@ -165,7 +190,8 @@ def _install(environment: Environment) -> None:
     )
     # Without the stamp, what an interruption leaves is known as incomplete.
     environment.stamp.unlink(missing_ok=True)
-    venv.create(environment.folder, clear=True, symlinks=True, with_pip=uv is None)
+    making = [environment.python.command, "-m", "venv", "--clear", "--symlinks", *(["--without-pip"] if uv else [])]
+    subprocess.run([*making, environment.folder], env=surroundings(), check=True)
     python = environment.commands / "python"
     if uv:
         _install_step(
@@ -190,6 +216,33 @@ def _install_step(command: Sequence[str | Path], lock: Path) -> None:
     done = subprocess.run([*command, "-r", lock], env=surroundings(), cwd=CHECKOUT, check=False)
     if done.returncode != 0:
         raise SetupError(f"{lock.relative_to(CHECKOUT)} could not be installed; the reason stands above.")
+
+
+def _python(versions: Sequence[str]) -> Python:
+    """The first Python of these versions that runs, on the PATH or from pyenv: a shim can exist and not run.
+
+    :raises SetupError: none does.
+    """
+    pyenv = shutil.which("pyenv")
+    roots = [os.environ.get("PYENV_ROOT"), Path("~/.pyenv").expanduser(), pyenv and Path(pyenv).parents[1]]
+    for version in versions:
+        found = [each for root in roots if root for each in Path(root).glob(f"versions/{version}.*/bin/python")]
+        for command in (shutil.which(f"python{version}"), *found):
+            told = _told_by(command) if command else None
+            if told:
+                return told
+    raise SetupError(f"No Python {' or '.join(versions)} answers, neither on the PATH nor from pyenv: install one.")
+
+
+def _told_by(command: str | Path) -> Python | None:
+    """What a Python says of itself, or None if it does not run or cannot make virtual environments."""
+    question = "import ensurepip, sys, venv; print(sys.version.split()[0], sys.base_prefix, sep='\\n')"
+    try:
+        told = subprocess.run([command, "-c", question], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    version, prefix = told.stdout.splitlines()
+    return Python(str(command), version, prefix)
 
 
 def _uv() -> str | None:
@@ -294,11 +347,12 @@ def lock(_arguments: Sequence[str]) -> int:
     uv = _uv()
     if uv is None:
         raise SetupError("Locks are made by uv, and none is on the PATH.")
-    compiling = [uv, "pip", "compile", "--quiet", "--upgrade", "--python-version", "3.12"]
+    compiling = [uv, "pip", "compile", "--quiet", "--upgrade"]
     plain = ["--generate-hashes", "--no-header", "--no-annotate"]
     for environment in (TOOLS, *OTHERS.values()):
         # LocalStack's release does not work with packages that came after it.
         options = ["--exclude-newer", "2026-02-28"] if environment is OTHERS["localstack"] else ["--universal"]
+        options += ["--python-version", *(environment.pythons or ("3.12",))[:1]]
         source = environment.lock.with_suffix(".in")
         command = [*compiling, *options, *plain, str(source), "-o", str(environment.lock)]
         if subprocess.run(command, env=surroundings(), cwd=CHECKOUT, check=False).returncode != 0:

@@ -19,7 +19,7 @@ class NotInstalled(Exception):
 def provided(name: str) -> Path:
     """The folder of a virtual environment's commands, after it was made if it was missing.
 
-    :param name: as tools/dev knows it: C(localstack), C(publishing) or C(scanners).
+    :param name: as tools/dev knows it: such as C(localstack).
     :raises NotInstalled: it could not be made.
     """
     done = subprocess.run(

@@ -127,6 +127,40 @@ def test_unknown_environment() -> None:
         dev.env(["scaners"])
 
 
+def says(command: Path, script: str) -> None:
+    """Put a shell script where a Python is looked for."""
+    command.parent.mkdir(parents=True, exist_ok=True)
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+
+
+def test_python_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a shim that does not run nor a link that leads nowhere is taken for a Python; the next one that runs is."""
+    says(tmp_path / "bin" / "python3.10", "exit 127")
+    says(tmp_path / "versions" / "3.11.9" / "bin" / "python", "printf '3.11.9\\n/opt\\n'")
+    broken = tmp_path / "versions" / "3.10.1" / "bin" / "python"
+    broken.parent.mkdir(parents=True)
+    broken.symlink_to("/nowhere/python")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    environment = Environment(tmp_path / ".venv", tmp_path / "lock", linked=False, pythons=("3.10", "3.11"))
+    assert environment.python == (str(tmp_path / "versions" / "3.11.9" / "bin" / "python"), "3.11.9", "/opt")
+
+
+def test_no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none of the versions is there, a sentence says which are looked for."""
+    for name in ("PATH", "PYENV_ROOT", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(dev, "CACHE", tmp_path / ".cache")
+    environment = Environment(tmp_path / ".venv", tmp_path / "lock", linked=False, pythons=("3.10", "3.11"))
+    environment.lock.touch()
+    environment.folder.mkdir()
+    environment.stamp.touch()
+    with pytest.raises(SetupError, match=r"^No Python 3\.10 or 3\.11 answers"):
+        dev.provide(environment)
+
+
 def test_kept_in_the_checkout() -> None:
     """Caches and homes are inside the checkout; bytecode is written though the caller turned it off."""
     variables = dev.surroundings({"PATH": "/usr/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "/x"})
