@@ -127,11 +127,13 @@ class PlaybookRunner:
     :param home: an empty folder at first.
     :param environment: variables for every run.
     :param cwd: where the user stands; C(ansible.cfg) is read from there.
+    :param commands: the folder of the ansible-playbook that is run.
     """
 
     home: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = CHECKOUT
+    commands: Path = COMMANDS
 
     def __call__(
         self,
@@ -171,10 +173,9 @@ class PlaybookRunner:
         seconds = time.monotonic() - begin
         return Run(command=command, rc=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=seconds)
 
-    @staticmethod
-    def command(playbook: str | Path, *arguments: str, **extra_vars: object) -> list[str]:
+    def command(self, playbook: str | Path, *arguments: str, **extra_vars: object) -> list[str]:
         """What is run for a call with these arguments."""
-        return [str(COMMANDS / "ansible-playbook"), str(playbook), *arguments, *_as_options(extra_vars)]
+        return [str(self.commands / "ansible-playbook"), str(playbook), *arguments, *_as_options(extra_vars)]
 
 
 def _as_options(extra_vars: Mapping[str, object]) -> list[str]:
