@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import ACTIONS, Account, arn_of, assert_done
-from ansible_collections.cargohold.ecr.tests.support.environments import provided
 from ansible_collections.cargohold.ecr.tests.support.examples import write_files_of
-from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, PlaybookRunner, clean_environment
+from ansible_collections.cargohold.ecr.tests.support.playbook import (
+    CHECKOUT,
+    COMMANDS,
+    PlaybookRunner,
+    clean_environment,
+)
 
 PAGE = CHECKOUT / "docs" / "execution-environments.md"
 
@@ -41,7 +45,7 @@ def job(tmp_path: Path) -> Path:
 
 def test_a_job_shows_progress(account: Account, operator: PlaybookRunner, job: Path) -> None:
     """Each line of progress is an event of its own, before the one that ends its task, and has it in view."""
-    command = [provided("publishing") / "ansible-runner", "run", "--playbook", "deploy.yml", job]
+    command = [COMMANDS / "ansible-runner", "run", "--playbook", "deploy.yml", job]
     done = subprocess.run(
         command,
         env=clean_environment(operator.home, operator.environment),
