@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.cargohold.ecr.plugins.module_utils._template import Template
+from ansible_collections.cargohold.ecr.plugins.module_utils._template import Template, as_text
 
 # What only AWS can tell. It is equal to nothing, not even to itself.
 UNKNOWN = float("nan")
@@ -90,7 +90,7 @@ class Evaluation:
             return self._holds(declared[argument])
         if function == "Fn::Equals":
             left, right = map(self._value, argument)
-            return str(left) == str(right)
+            return as_text(left) == as_text(right)
         if function == "Fn::Not":
             return not self._holds(argument[0])
         if function in ("Fn::And", "Fn::Or"):

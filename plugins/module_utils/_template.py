@@ -95,7 +95,7 @@ class Template:
     def effective_parameters(self, given: Mapping[str, str]) -> dict[str, str | None]:
         """What each declared parameter will be: as given, or its default; C(None) where it has neither."""
         return {
-            name: given[name] if name in given else (_as_text(declared["Default"]) if "Default" in declared else None)
+            name: given[name] if name in given else (as_text(declared["Default"]) if "Default" in declared else None)
             for name, declared in self.parameters.items()
         }
 
@@ -168,8 +168,8 @@ def _function(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
-def _as_text(value: Any) -> str:
-    """A default as CloudFormation takes it: every parameter is a text to it."""
+def as_text(value: Any) -> str:
+    """A default, or what is compared with a parameter, as CloudFormation takes it: every parameter is a text to it."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
