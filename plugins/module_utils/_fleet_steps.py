@@ -63,7 +63,7 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._template import (
     read_template,
     says_the_same,
 )
-from ansible_collections.cargohold.ecr.plugins.module_utils._verification import drift, repair
+from ansible_collections.cargohold.ecr.plugins.module_utils._verification import beyond_repair, drift, repair
 from ansible_collections.cargohold.ecr.plugins.module_utils._watch import Before, Outcome, Target, Watch
 
 # Seconds between two looks at a change set that is being made.
@@ -497,7 +497,8 @@ class _One:
             tags=report.stack.tags if self._entry.options["tags"] is not None else None,
         )
         differences = yield Ask(partial(_differences, around, expectation))
-        if differences and self._entry.options["repair_drift"]:
+        lasting = beyond_repair(differences) if self._entry.options["repair_drift"] else ""
+        if differences and self._entry.options["repair_drift"] and not lasting:
             yield Ask(partial(repair, around.patient("ecr"), expectation, differences), writes=True)
             report.changed, report.outcome = True, Outcome.SUCCEEDED
             report.reason = f"{expectation['name']} was put right: {' '.join(each['message'] for each in differences)}"
@@ -505,7 +506,7 @@ class _One:
         if differences:
             report.differences = differences
             report.outcome = DRIFTED
-            report.reason = " ".join(each["message"] for each in differences)
+            report.reason = lasting or " ".join(each["message"] for each in differences)
 
     def _make_sure_gone(self, names: Sequence[str]) -> Reading:
         for name in names:

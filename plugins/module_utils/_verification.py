@@ -39,14 +39,22 @@ def drift(ecr: Any, expectation: Mapping[str, Any]) -> list[dict[str, Any]]:
     return differences(expectation, live)
 
 
+def beyond_repair(found: Sequence[Mapping[str, Any]]) -> str:
+    """Why it cannot be put right in place, where something differs that only a new repository can have; else empty."""
+    lasting = [each["message"] for each in found if each["what"] in ("repository", "encryption")]
+    if not lasting:
+        return ""
+    return f"{' '.join(lasting)} That cannot be put right in place: delete the stack, and deploy it anew."
+
+
 def refuse_beyond_repair(found: Sequence[Mapping[str, Any]]) -> None:
     """What only a new repository can have is not set in place.
 
     :raises Refused: when something of that kind differs.
     """
-    lasting = [each["message"] for each in found if each["what"] in ("repository", "encryption")]
+    lasting = beyond_repair(found)
     if lasting:
-        raise Refused(f"{' '.join(lasting)} That cannot be put right in place: delete the stack, and deploy it anew.")
+        raise Refused(lasting)
 
 
 def repair(ecr: Any, expectation: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> None:
