@@ -244,3 +244,132 @@ def test_delete_retaining(cloudformation: Stubber) -> None:
     """A stack is deleted by its ID, and lets go of what was named."""
     cloudformation.add_response("delete_stack", {}, {**BY_ID, "RetainResources": ["ECRRepository"]})
     _stacks.delete_retaining(cloudformation.client, HERE, ["ECRRepository"])
+
+
+# --- What is asked for -------------------------------------------------------------------------------------------------
+
+DEPLOYMENT = _stacks.Deployment(
+    stack=NAME,
+    template_body="{}",
+    parameters={"IAMUserName": "alice", "Kept": None},
+    tags={"team": "x"},
+    token="token",
+    notification_arns=["arn:topic"],
+    role_arn="arn:aws:iam::123456789012:role/deploy",
+    capabilities=["CAPABILITY_IAM"],
+)
+ASKED = {
+    "TemplateBody": "{}",
+    "Parameters": [
+        {"ParameterKey": "IAMUserName", "ParameterValue": "alice"},
+        {"ParameterKey": "Kept", "UsePreviousValue": True},
+    ],
+    "Tags": [{"Key": "team", "Value": "x"}],
+    "Capabilities": ["CAPABILITY_IAM"],
+    "NotificationARNs": ["arn:topic"],
+    "RoleARN": "arn:aws:iam::123456789012:role/deploy",
+}
+TOKEN = {"ClientRequestToken": "token"}
+CHANGE_SET = {**BY_NAME, "ChangeSetName": "changes"}
+
+
+def test_create(cloudformation: Stubber) -> None:
+    """A stack is asked for with all that the deployment says, and its ID is given."""
+    cloudformation.add_response("create_stack", {"StackId": stack_id()}, {**BY_NAME, **ASKED, **TOKEN})
+    assert _stacks.create(cloudformation.client, DEPLOYMENT) == stack_id()
+
+
+def test_what_the_deployment_leaves_open(cloudformation: Stubber) -> None:
+    """Topics and the service role that nobody speaks of are not asked for, and the deployed template stays."""
+    plain = _stacks.Deployment(NAME, None, {}, {}, "token")
+    asked = {"UsePreviousTemplate": True, "Parameters": [], "Tags": [], "Capabilities": []}
+    cloudformation.add_response("update_stack", {}, {**BY_NAME, **asked, **TOKEN})
+    _stacks.update(cloudformation.client, plain)
+
+
+def test_created_although_the_answer_got_lost(cloudformation: Stubber) -> None:
+    """A stack that exists already is the new one where its newest operation has the request's token."""
+    cloudformation.add_client_error("create_stack", "AlreadyExistsException", "exists")
+    cloudformation.add_response("describe_stacks", stacks(stack("CREATE_IN_PROGRESS")), BY_NAME)
+    began = {**event("CREATE_IN_PROGRESS"), **TOKEN}
+    cloudformation.add_response("describe_stack_events", {"StackEvents": [began]}, BY_ID)
+    assert _stacks.create(cloudformation.client, DEPLOYMENT) == stack_id()
+
+
+def test_somebody_elses_stack(cloudformation: Stubber) -> None:
+    """A stack that somebody else made meanwhile is not taken for ours."""
+    cloudformation.add_client_error("create_stack", "AlreadyExistsException", "exists")
+    cloudformation.add_response("describe_stacks", stacks(stack("CREATE_COMPLETE")), BY_NAME)
+    cloudformation.add_response("describe_stack_events", {"StackEvents": [event("CREATE_COMPLETE")]}, BY_ID)
+    with pytest.raises(AwsError, match="Could not create the stack"):
+        _stacks.create(cloudformation.client, DEPLOYMENT)
+
+
+def test_not_created(cloudformation: Stubber) -> None:
+    """Any other error goes through."""
+    cloudformation.add_client_error("create_stack", "LimitExceededException", "too many")
+    with pytest.raises(AwsError, match="too many"):
+        _stacks.create(cloudformation.client, DEPLOYMENT)
+
+
+def test_delete(cloudformation: Stubber) -> None:
+    """A stack is deleted by its ID, so that no other one of its name is."""
+    cloudformation.add_response("delete_stack", {}, {**BY_ID, **TOKEN})
+    _stacks.delete(cloudformation.client, HERE, "token")
+
+
+def test_execute(cloudformation: Stubber) -> None:
+    """A change set is executed by its name, with the token."""
+    cloudformation.add_response("execute_change_set", {}, {**CHANGE_SET, **TOKEN})
+    _stacks.execute_change_set(cloudformation.client, HERE, "changes", "token")
+
+
+@pytest.mark.parametrize("status", ["EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE"])
+def test_executed_although_the_answer_got_lost(cloudformation: Stubber, status: str) -> None:
+    """A change set that is being executed was asked to be before."""
+    cloudformation.add_client_error("execute_change_set", "InvalidChangeSetStatus", "not now")
+    cloudformation.add_response("describe_change_set", {"ExecutionStatus": status}, CHANGE_SET)
+    _stacks.execute_change_set(cloudformation.client, HERE, "changes", "token")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        pytest.param("InvalidChangeSetStatus", "OBSOLETE", id="overtaken"),
+        pytest.param("InsufficientCapabilitiesException", None, id="another error"),
+    ],
+)
+def test_not_executed(cloudformation: Stubber, code: str, status: str | None) -> None:
+    """A change set that is not executed is an error."""
+    cloudformation.add_client_error("execute_change_set", code, "no")
+    if status:
+        cloudformation.add_response("describe_change_set", {"ExecutionStatus": status}, CHANGE_SET)
+    with pytest.raises(AwsError, match="Could not update the stack"):
+        _stacks.execute_change_set(cloudformation.client, HERE, "changes", "token")
+
+
+def test_a_page_of_all_stacks(cloudformation: Stubber) -> None:
+    """A page gives what is wanted of it by name and tags, and the token of the next one; the rest is not even parsed."""
+    ours = stack("CREATE_COMPLETE", "ours", Tags=[{"Key": "fleet", "Value": "shop"}])
+    page = stacks(stack("CREATE_PAUSED", "other"), ours, stack("CREATE_COMPLETE", NAME))
+    cloudformation.add_response("describe_stacks", {**page, "NextToken": "3"}, {"NextToken": "2"})
+    found, token = _stacks.stack_page(
+        cloudformation.client, lambda name, tags: name == NAME or tags.get("fleet") == "shop", "2"
+    )
+    assert ([each.name for each in found], token) == (["ours", NAME], "3")
+
+
+def test_deleted_pages(cloudformation: Stubber) -> None:
+    """Of the deleted stacks those are given that are asked for by their IDs, a page at a time."""
+    gone = [
+        {"StackName": NAME, "StackId": stack_id(unique=unique), "StackStatus": "DELETE_COMPLETE", "CreationTime": T0}
+        for unique in ("1", "2")
+    ]
+    asked = {"StackStatusFilter": ["DELETE_COMPLETE"]}
+    cloudformation.add_response("list_stacks", {"StackSummaries": gone, "NextToken": "2"}, asked)
+    cloudformation.add_response("list_stacks", {"StackSummaries": []}, {**asked, "NextToken": "2"})
+    pages = list(_stacks.deleted_pages(cloudformation.client, {stack_id(unique="2")}))
+    assert [([each.stack_id for each in page], more) for page, more in pages] == [
+        ([stack_id(unique="2")], True),
+        ([], False),
+    ]
