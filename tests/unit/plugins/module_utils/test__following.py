@@ -831,6 +831,58 @@ def test_look_once(fake_time: FakeTime, status: str, outcome: str) -> None:
     assert (follower.watches[0].outcome, fake_time.slept) == (outcome, [])
 
 
+# --- Many deletions ----------------------------------------------------------------------------------------------------
+
+MANY = [f"app-{number}" for number in range(6)]
+
+
+def deletions(fake_time: FakeTime, deleted: Any) -> tuple[FakeClient, list[Target]]:
+    """A region whose stacks are all gone, and the targets of their deletions.
+
+    :param deleted: what the listing of the deleted stacks answers.
+    """
+
+    def describe(StackName: str = "") -> Any:
+        return stacks(stack("DELETE_COMPLETE", StackName.split("/")[1])) if StackName else stacks()
+
+    client = FakeClient(
+        fake_time, describe_stacks=describe, list_stacks=deleted, describe_stack_events=events(event("DELETE_COMPLETE"))
+    )
+    return client, [Target(stack_id(name), DELETE) for name in MANY]
+
+
+def test_many_deletions(fake_time: FakeTime) -> None:
+    """What no listing tells of any more is found among the deleted stacks, page by page, and no further than needed."""
+    gone = [stack("DELETE_COMPLETE", name) for name in MANY]
+    theirs = stack("DELETE_COMPLETE", "theirs")
+    pages = [
+        {"StackSummaries": [theirs, *gone[:4]], "NextToken": "2"},
+        {"StackSummaries": gone[4:], "NextToken": "3"},
+    ]
+    client, targets = deletions(fake_time, pages)
+    follower = follow(client, fake_time, *targets)
+    assert {watch.outcome for watch in follower.watches} == {Outcome.SUCCEEDED}
+    assert client.called.count("list_stacks") == 2
+    assert client.called.count("describe_stacks") == 1
+
+
+def test_many_deletions_without_leave_to_list_them(fake_time: FakeTime) -> None:
+    """Who may not list the deleted stacks is told of each by itself."""
+    client, targets = deletions(fake_time, DENIED)
+    follower = follow(client, fake_time, *targets)
+    assert {watch.outcome for watch in follower.watches} == {Outcome.SUCCEEDED}
+    assert client.called.count("list_stacks") == 1
+    assert client.called.count("describe_stacks") == 1 + len(MANY)
+
+
+def test_many_deletions_when_the_listing_is_throttled(fake_time: FakeTime) -> None:
+    """A listing that is throttled is asked for again later."""
+    client, targets = deletions(fake_time, [THROTTLED, {"StackSummaries": [stack("DELETE_COMPLETE", n) for n in MANY]}])
+    follower = follow(client, fake_time, *targets)
+    assert {watch.outcome for watch in follower.watches} == {Outcome.SUCCEEDED}
+    assert client.called.count("list_stacks") == 2
+
+
 # --- Any sequence of answers and faults --------------------------------------------------------------------------------
 
 LIVES: dict[Operation, list[list[str]]] = {

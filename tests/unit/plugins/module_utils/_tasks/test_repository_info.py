@@ -152,3 +152,52 @@ def test_verifying_needs_the_policy() -> None:
     """Who may not read the policy cannot verify it."""
     with pytest.raises(Denied, match="policy of the repository"):
         run(task(DENIED, principal=ALICE))
+
+
+STACK = {
+    "name": NAME,
+    "stack_id": f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:stack/{NAME}/1",
+    "parameters": {"ScanOnPush": "true"},
+    "tags": {"team": "payments"},
+}
+UNSCANNED = f"The scanning on push of {NAME} is False, and True was asked for."
+
+
+def test_as_its_stack_says() -> None:
+    """A repository is compared with what its stack was deployed with; what differs is told, and is no failure."""
+    asked = task()
+    asked.params = {**asked.params, "stack": STACK}
+    [found] = run(asked)["repositories"]
+    assert [each["message"] for each in found["differences"]] == [UNSCANNED]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        pytest.param(NAME, f"{UNSCANNED} If somebody changed it in ECR, repair_drift=true", id="another"),
+        pytest.param("absent", "The repository absent does not exist", id="none"),
+    ],
+)
+def test_not_as_expected(name: str, says: str) -> None:
+    """A repository that is not as it is expected to be is a failure, with all that was read."""
+    asked = task(names=[name])
+    asked.params = {**asked.params, "expected": {"scan_on_push": True}}
+    with pytest.raises(CargoholdError, match=says) as failure:
+        run(asked)
+    assert failure.value.known["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "more"),
+    [
+        pytest.param([NAME, "other"], {"expected": {"scan_on_push": True}}, id="of two repositories"),
+        pytest.param([NAME], {"expected": {"scan_on_push": True}, "stack": STACK}, id="twice"),
+    ],
+)
+def test_expectations_that_do_not_fit(names: list[str], more: dict[str, Any]) -> None:
+    """What is expected is that of one repository, and given once."""
+    asked = task(names=names)
+    asked.params = {**asked.params, **more}
+    with pytest.raises(Refused, match="give one name, and either expected or its stack"):
+        run(asked)
+    assert asked.called == []
