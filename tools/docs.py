@@ -20,7 +20,20 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 COMMANDS = Path(sys.prefix, "bin")
 
 # What links lead to, in the same places as in the checkout, so that they work here as on GitHub.
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs", "files", "roles", "extensions")
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "SECURITY.md",
+    "docs",
+    "execution-environment.yml",
+    "extensions",
+    "files",
+    "playbooks",
+    "roles",
+)
 
 
 def main() -> int:
