@@ -137,7 +137,7 @@ def test_the_execution_environment_gets_what_the_collection_needs(
     found = yaml.safe_load(_run(["ansible-builder", "introspect", collections], surroundings))
     ours = {
         requirement
-        for requirement, _, source in (each.partition("  # from collection ") for each in found["python"])
+        for requirement, _from, source in (each.partition("  # from collection ") for each in found["python"])
         if source == "cargohold.ecr"
     }
     stated = (CHECKOUT / "meta" / "requirements.txt").read_text().split()

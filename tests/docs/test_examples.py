@@ -220,4 +220,4 @@ def test_nothing_is_said_to_be_shown_elsewhere_that_is_not_shown() -> None:
     commands = [each.text for page in PAGES for each in examples_of(page, CHECKOUT) if isinstance(each, Command)]
     assert [each for each in ELSEWHERE if not any(re.fullmatch(each, command) for command in commands)] == []
     for where in (*ELSEWHERE.values(), *FILES_ELSEWHERE.values()):
-        assert not where.startswith("tests/") or CHECKOUT.joinpath(where.split(",")[0]).exists(), where
+        assert not where.startswith("tests/") or CHECKOUT.joinpath(where.partition(",")[0]).exists(), where

@@ -73,7 +73,7 @@ def _from_to(events: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
         for index, event in enumerate(events)
         if event["event"] == "playbook_on_task_start" and event["event_data"]["task"].endswith(task)
     ]
-    [end, *_] = [index for index, event in enumerate(events) if index > begin and event["event"] == "runner_on_ok"]
+    [end, *_later] = [index for index, event in enumerate(events) if index > begin and event["event"] == "runner_on_ok"]
     return events[begin : end + 1]
 
 

@@ -13,8 +13,11 @@ import pytest
 
 from ansible_collections.cargohold.ecr.tests.unit.support.fake_time import FakeTime
 
-# Where Hypothesis keeps what it found, beside the other tools' caches rather than in the checkout.
-os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(".cache") / "hypothesis"))
+# What Hypothesis found and tests have written is kept beside the other tools' caches; ansible-test leaves tools/dev's variables out.
+CACHE = Path(__file__).resolve().parents[3] / ".cache"
+CACHE.mkdir(exist_ok=True)
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(CACHE / "hypothesis"))
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(CACHE))
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task as PlaybookTask
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import CargoholdError
-from ansible_collections.cargohold.ecr.plugins.module_utils._following import Reporter
 from ansible_collections.cargohold.ecr.plugins.module_utils._task import Task
 from ansible_collections.cargohold.ecr.plugins.plugin_utils import _action
 from ansible_collections.cargohold.ecr.plugins.plugin_utils._action import AwsAction, Interrupted
@@ -120,7 +119,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_progress(capsys: pytest.CaptureFixture[str]) -> None:
     """Lines of progress come where they are asked for, to the standard error output."""
-    assert type(action(say="hello").run()["reporter"]) is Reporter
+    assert not isinstance(action(say="hello").run()["reporter"], Progress)
     reporter = action(say="hello", progress=True).run()["reporter"]
     assert isinstance(reporter, Progress)
     reporter.remark("Something that a person should know.")
