@@ -18,7 +18,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
+from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Time
+
+# Seconds that an interrupted module may take to clean up, and between two looks whether it has.
+SECONDS_TO_CLEAN_UP = 1.0
+SECONDS_BETWEEN_LOOKS = 0.01
 
 
 class JobState(Enum):
@@ -108,18 +113,15 @@ class Job:
             message=_message(result),
         )
 
-    def end(self) -> None:
-        """End the job's processes, and remove its file and its temporary folder. What AWS was asked for goes on."""
-        wrappers = self._wrappers()
-        # By its folder rather than by its group: it may have been started before the runner got one.
-        modules = [
-            process
-            for process in _all_processes()
-            if any(str(Path(argument).parent) in self._folders for argument in process.arguments)
-        ]
-        for pid in {process.pid for process in (*wrappers, *modules)}:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+    def end(self, time: Time) -> None:
+        """End the job's processes, and remove its files and folders. What AWS was asked for goes on."""
+        _send(signal.SIGKILL, self._wrappers())
+        # A module unpacks itself into a folder of the system's, and removes that when it is interrupted, but not when it is killed.
+        _send(signal.SIGINT, self._modules())
+        deadline = time.clock() + SECONDS_TO_CLEAN_UP
+        while (modules := self._modules()) and time.clock() < deadline:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        _send(signal.SIGKILL, modules)
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in (self.path, self.path.with_name(self.path.name + ".tmp")):
@@ -144,6 +146,20 @@ class Job:
         folders = (Path(argument).parent for process in found for argument in process.arguments)
         self._folders |= {str(folder) for folder in folders if folder.name.startswith("ansible-tmp-")}
         return found
+
+    def _modules(self) -> list[_Process]:
+        """The module, found by its folder rather than by its group: it may have been started before the runner got one."""
+        return [
+            process
+            for process in _all_processes()
+            if any(str(Path(argument).parent) in self._folders for argument in process.arguments)
+        ]
+
+
+def _send(number: signal.Signals, processes: Iterable[_Process]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, number)
 
 
 def _message(result: Mapping[str, Any]) -> str:

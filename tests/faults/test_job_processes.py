@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._job import Job, JobState
+from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Time
 from ansible_collections.cargohold.ecr.tests.support.live import SECONDS_TO_TIDY_UP, wait_until
 
 # What async_wrapper does, reduced to its processes: a watcher, which makes the runner the leader of a process group, and
@@ -70,7 +72,7 @@ def test_none_is_left(first: str, tmp_path: Path) -> None:
         wait_until(_is_leader(folder), lambda: "the runner leads a group", SECONDS_TO_TIDY_UP)
         job = Job("j1234567890.1", str(results))
         assert job.read().state is JobState.RUNNING
-        job.end()
+        job.end(Time(time.monotonic, time.sleep))
         wait_until(lambda: not _running(folder), lambda: f"no process: {_running(folder)}", SECONDS_TO_TIDY_UP)
     finally:
         for process in _running(folder):

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +42,17 @@ def test_progress_is_live(operation: str, scene: Scene) -> None:
     progress = [line.split()[-1] for line in run.stderr.splitlines() if f"{operation}_" in line]
     assert progress == [f"{operation}_{each}" for each in ("IN_PROGRESS", "IN_PROGRESS", "COMPLETE", "COMPLETE")]
     assert scene.status == status
+
+
+def test_nothing_stays_unpacked(scene: Scene) -> None:
+    """The standard module, which is still waiting when the verdict is in, removes what it has unpacked."""
+    scene.faulty.plan(Hold("CREATE", seconds=1))
+    # A short path, because Ansible makes a socket there.
+    with tempfile.TemporaryDirectory() as folder:
+        runner = replace(scene.runner, environment={**scene.runner.environment, "TMPDIR": folder})
+        run = replace(scene, runner=runner).run("deploy", iam_user="alice")
+        assert run.rc == 0, str(run)
+        assert [path.name for path in Path(folder).iterdir() if "payload" in path.name] == []
 
 
 def change_sets(scene: Scene) -> list[str]:

@@ -59,7 +59,7 @@ def run(task: Task) -> dict[str, Any]:
             _look_once(follower)
     finally:
         if job:
-            job.end()
+            job.end(task.time)
     return follower.result()
 
 

@@ -19,7 +19,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
-from ansible_collections.cargohold.ecr.plugins.module_utils._job import Job, JobReport, JobState
+from ansible_collections.cargohold.ecr.plugins.module_utils._job import (
+    SECONDS_BETWEEN_LOOKS,
+    SECONDS_TO_CLEAN_UP,
+    Job,
+    JobReport,
+    JobState,
+)
+from ansible_collections.cargohold.ecr.tests.unit.support.fake_time import FakeTime
 
 JOB_ID = f"j{os.getpid()}001.4711"
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -32,8 +39,8 @@ def start() -> Iterator[Start]:
     """Starts processes that look like a job's, and ends those that the test left."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(*arguments: str, leads: bool = True) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", SLEEP, *arguments]
+    def begin(*arguments: str, code: str = SLEEP, leads: bool = True) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", code, *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=leads)
         assert process.stdout is not None
         # What it prints tells that it runs, and not a copy of this process that is about to become it.
@@ -138,23 +145,45 @@ def test_other_jobs_are_not_ours(job: Job, start: Start) -> None:
 
 
 @pytest.mark.parametrize("leads", [pytest.param(True, id="runner"), pytest.param(False, id="watcher")])
-def test_end_ends_processes(job: Job, start: Start, leads: bool) -> None:
+def test_end_ends_processes(job: Job, start: Start, fake_time: FakeTime, leads: bool) -> None:
     """The runner and the watcher end."""
     process = wrapped(start, leads=leads)
-    job.end()
+    job.end(fake_time.time)
     assert process.wait(timeout=10) == -signal.SIGKILL
 
 
-def test_end_reaches_the_module(job: Job, start: Start, tmp_path: Path) -> None:
-    """The module goes with them: it does not carry the job's ID, but stands in the same folder."""
-    module = str(tmp_path / "ansible-tmp-1" / "AnsiballZ_cloudformation.py")
-    wrapped(start, module)
-    process = start(module)
-    job.end()
-    assert process.wait(timeout=10) == -signal.SIGKILL
+# A module, which is interrupted before it is killed.
+TIDY = """
+import pathlib, sys, time
+try:
+    print(flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path(sys.argv[1]).with_name("payload").rmdir()
+    sys.exit(7)
+"""
+STUBBORN = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); " + SLEEP
 
 
-def test_end_removes_files(job: Job, start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "code_at_the_end"),
+    [pytest.param(TIDY, 7, id="tidy"), pytest.param(STUBBORN, -signal.SIGKILL, id="stubborn")],
+)
+def test_end_reaches_the_module(
+    job: Job, start: Start, fake_time: FakeTime, tmp_path: Path, code: str, code_at_the_end: int
+) -> None:
+    """The module, which stands in the same folder as the wrappers, may clean up; if it does not end by itself, it is ended."""
+    module = tmp_path / "ansible-tmp-1" / "AnsiballZ_cloudformation.py"
+    module.parent.mkdir()
+    module.with_name("payload").mkdir()
+    wrapped(start, str(module))
+    process = start(str(module), code=code)
+    job.end(fake_time.time)
+    assert process.wait(timeout=10) == code_at_the_end
+    assert fake_time.elapsed <= SECONDS_TO_CLEAN_UP + SECONDS_BETWEEN_LOOKS
+
+
+def test_end_removes_files(job: Job, start: Start, fake_time: FakeTime, tmp_path: Path) -> None:
     """The job's file, its half-written successor and the folder that the module was unpacked in are gone."""
     folder = tmp_path / "ansible-tmp-1763933999.1-2-3"
     folder.mkdir()
@@ -162,14 +191,14 @@ def test_end_removes_files(job: Job, start: Start, tmp_path: Path) -> None:
     job.path.write_text("{}")
     job.path.with_name(f"{job.path.name}.tmp").write_text("{")
     wrapped(start, str(folder / "AnsiballZ_cloudformation.py"))
-    job.end()
+    job.end(fake_time.time)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_end_of_what_is_over(job: Job, tmp_path: Path) -> None:
+def test_end_of_what_is_over(job: Job, fake_time: FakeTime, tmp_path: Path) -> None:
     """Ending a job that has ended and left nothing is no mistake."""
-    job.end()
-    job.end()
+    job.end(fake_time.time)
+    job.end(fake_time.time)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -43,7 +43,7 @@ def task(*answers: Any, **params: Any) -> FakeTask:
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The IDs of the jobs that were ended."""
     jobs: list[str] = []
-    monkeypatch.setattr(Job, "end", lambda job: jobs.append(job.job_id))
+    monkeypatch.setattr(Job, "end", lambda job, _time: jobs.append(job.job_id))
     return jobs
 
 
