@@ -150,7 +150,8 @@ def test_killed_and_run_again(fleet: Fleet) -> None:
         for process in processes_of(scene.runner.home):
             process.kill()
         live.process.wait()
-    # Who hung had the connection closed, so that what they asked for is never asked for.
+    # With their connections closed, what those asked for who hung is never asked for.
+    wait_until(lambda: not processes_of(scene.runner.home), lambda: "all are gone")
     scene.faulty.let_go()
     scene.faulty.plan(Hold("CREATE", seconds=2))
     began = len(scene.repositories)
