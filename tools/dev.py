@@ -321,18 +321,9 @@ def check(arguments: Sequence[str]) -> NoReturn:
 
 def _pytest(arguments: Sequence[str]) -> NoReturn:
     """Become pytest, on all cores."""
-    _become(
-        [
-            TOOLS.commands / "pytest",
-            "-n",
-            "logical",
-            "--maxprocesses",
-            str(MOST_WORKERS),
-            "--dist",
-            "worksteal",
-            *arguments,
-        ]
-    )
+    # One worker more than there are cores, because tests wait much for what they have started.
+    workers = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+    _become([TOOLS.commands / "pytest", "-n", str(workers), "--dist", "worksteal", *arguments])
 
 
 def run(arguments: Sequence[str]) -> NoReturn:
