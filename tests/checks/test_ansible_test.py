@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cargohold.ecr.tests.support.commands import run
 from ansible_collections.cargohold.ecr.tests.support.environments import provided
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, COMMANDS
 
@@ -73,7 +74,7 @@ class AnsibleTest:
 
     def __call__(self, command: str, *arguments: str) -> tuple[int, str]:
         """Run it; returns its exit code and everything that it prints."""
-        done = subprocess.run(
+        done = run(
             [self.commands / "ansible-test", command, "--color", "no", "--python", self.python, *arguments],
             cwd=self.collection,
             env={
@@ -81,11 +82,6 @@ class AnsibleTest:
                 "LANG": "C.UTF-8",
                 "PATH": f"{self.commands}{os.pathsep}{os.environ['PATH']}",
             },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
         )
         return done.returncode, done.stdout
 

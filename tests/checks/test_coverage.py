@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.cargohold.ecr.tests.support.commands import output_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, COMMANDS
 
 
@@ -23,17 +23,10 @@ def test_unit_tests_cover_the_plugins(tmp_path: Path) -> None:
     # This pytest may be a worker of another one, which the variables would tell it.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     measuring = ["--cov", "--cov-report=term", f"--cov-report=json:{report}"]
-    done = subprocess.run(
+    output_of(
         [COMMANDS / "pytest", "-q", "-n", "2", *measuring, "tests/unit/plugins"],
-        cwd=CHECKOUT,
         env={**inherited, "COVERAGE_FILE": str(tmp_path / "coverage")},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
     )
-    assert done.returncode == 0, done.stdout
     told = json.loads(report.read_text())
     assert told["meta"]["branch_coverage"]
     plugins = {str(file.relative_to(CHECKOUT)) for file in CHECKOUT.joinpath("plugins").rglob("*.py")}

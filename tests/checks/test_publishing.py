@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.cargohold.ecr.tests.support.commands import output_of
 from ansible_collections.cargohold.ecr.tests.support.environments import provided
 from ansible_collections.cargohold.ecr.tests.support.examples import write_files_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, clean_environment
@@ -57,37 +57,20 @@ def surroundings(publishing: Path, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def _run(command: list[str | Path], surroundings: dict[str, str], cwd: Path = CHECKOUT) -> str:
-    """What a command says that succeeds; otherwise that is the failure's message."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=surroundings,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}", pytrace=False)
-    return done.stdout
-
-
 def _begin_repository(folder: Path, surroundings: dict[str, str]) -> None:
     """Let ansible-lint end its search for a configuration in a folder, or it takes the checkout's for that of what is below."""
-    _run(["git", "init", "--quiet"], surroundings, cwd=folder)
+    output_of(["git", "init", "--quiet"], env=surroundings, cwd=folder)
 
 
 def test_galaxy_importer(publishing: Path, surroundings: dict[str, str], tmp_path: Path) -> None:
     """Galaxy takes the artifact, and warns of nothing that is not explained here."""
-    _run(["ansible-galaxy", "collection", "build", "--output-path", tmp_path], surroundings)
+    output_of(["ansible-galaxy", "collection", "build", "--output-path", tmp_path], env=surroundings)
     [artifact] = tmp_path.glob("cargohold-ecr-*.tar.gz")
     _begin_repository(tmp_path, surroundings)
     configuration = CHECKOUT / "tests" / "publishing" / "galaxy-importer.cfg"
-    said = _run(
+    said = output_of(
         [publishing / "python", "-m", "galaxy_importer.main", artifact],
-        {**surroundings, "GALAXY_IMPORTER_CONFIG": str(configuration)},
+        env={**surroundings, "GALAXY_IMPORTER_CONFIG": str(configuration)},
         cwd=tmp_path,
     )
     assert "Importer processing completed successfully" in said
@@ -100,13 +83,13 @@ def test_galaxy_importer(publishing: Path, surroundings: dict[str, str], tmp_pat
 
 def test_reuse(surroundings: dict[str, str]) -> None:
     """Each file says whose it is and by which licence it may be used: code in its header, the rest in REUSE.toml."""
-    _run(["reuse", "lint", "--lines"], surroundings)
+    output_of(["reuse", "lint", "--lines"], env=surroundings)
 
 
 def test_antsibull_docs(surroundings: dict[str, str]) -> None:
     """The documentation can be rendered, and each reference in it leads somewhere: to this collection or to one that it depends on."""
     arguments = ["--plugin-docs", "--validate-collection-refs=dependent", "--disallow-unknown-collection-refs"]
-    _run(["antsibull-docs", "lint-collection-docs", *arguments, CHECKOUT], surroundings)
+    output_of(["antsibull-docs", "lint-collection-docs", *arguments, CHECKOUT], env=surroundings)
 
 
 @pytest.fixture
@@ -122,7 +105,7 @@ def test_the_execution_environment_is_taken(surroundings: dict[str, str], tmp_pa
     """Ansible-builder makes the context of an image that has this collection, and what the tests run with."""
     context = tmp_path / "context"
     definition = CHECKOUT / "execution-environment.yml"
-    _run(["ansible-builder", "create", "--file", definition, "--context", context], surroundings)
+    output_of(["ansible-builder", "create", "--file", definition, "--context", context], env=surroundings)
     requirements = yaml.safe_load((context / "_build" / "requirements.yml").read_text())
     assert requirements == {"collections": [{"name": "cargohold.ecr"}]}
     dependencies = yaml.safe_load(definition.read_text())["dependencies"]
@@ -134,7 +117,7 @@ def test_the_execution_environment_gets_what_the_collection_needs(
     surroundings: dict[str, str], collections: Path
 ) -> None:
     """Ansible-builder finds each requirement of Python that the collection states."""
-    found = yaml.safe_load(_run(["ansible-builder", "introspect", collections], surroundings))
+    found = yaml.safe_load(output_of(["ansible-builder", "introspect", collections], env=surroundings))
     ours = {
         requirement
         for requirement, _from, source in (each.partition("  # from collection ") for each in found["python"])
@@ -152,9 +135,9 @@ def project(tmp_path: Path) -> Path:
 
 def _linted(project: Path, surroundings: dict[str, str], collections: Path, *playbooks: str) -> str:
     _begin_repository(project, surroundings)
-    return _run(
+    return output_of(
         ["ansible-lint", "--offline", "--strict", "--nocolor", *playbooks],
-        {**surroundings, "ANSIBLE_COLLECTIONS_PATH": str(collections)},
+        env={**surroundings, "ANSIBLE_COLLECTIONS_PATH": str(collections)},
         cwd=project,
     )
 
@@ -192,4 +175,4 @@ def test_the_setup_of_awx_is_looked_at(project: Path, surroundings: dict[str, st
 )
 def test_github(surroundings: dict[str, str], command: list[str | Path]) -> None:
     """GitHub takes the workflows, and nobody else can use them."""
-    _run(command, surroundings)
+    output_of(command, env=surroundings)

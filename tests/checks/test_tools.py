@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.cargohold.ecr.tests.support.commands import output_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.prefix, "bin")
@@ -34,15 +35,4 @@ CHECKS = {
 def test_tool_has_nothing_to_say(command: list[str]) -> None:
     """The tool finds nothing, and if it does, its output is the failure's message."""
     name, *arguments = command
-    done = subprocess.run(
-        [COMMANDS / name, *arguments],
-        cwd=CHECKOUT,
-        env={**os.environ, "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(command)}\n{done.stdout}", pytrace=False)
+    output_of([COMMANDS / name, *arguments], env={**os.environ, "NO_COLOR": "1"})

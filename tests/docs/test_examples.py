@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 import yaml
 
 from ansible_collections.cargohold.ecr.tests.support.account import Account
+from ansible_collections.cargohold.ecr.tests.support.commands import run
 from ansible_collections.cargohold.ecr.tests.support.examples import (
     Command,
     Example,
@@ -110,17 +110,8 @@ class Reader:
         if any(re.fullmatch(pattern, command.text) for pattern in ELSEWHERE):
             return
         assert command.text.startswith("ansible-"), f"{command.where}: nothing runs {command.text!r}"
-        done = subprocess.run(
-            shlex.split(command.text),
-            cwd=self.folder,
-            env=clean_environment(self.runner.home, self.runner.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS_AT_MOST,
-            check=False,
-        )
+        environment = clean_environment(self.runner.home, self.runner.environment)
+        done = run(shlex.split(command.text), env=environment, cwd=self.folder, timeout=SECONDS_AT_MOST)
         told = f"{command.where}\n$ {command.text}\n{done.stdout}\nexit code {done.returncode}"
         assert (done.returncode != 0) == command.fails, told
         assert not [each for each in BLUNDERS if each in done.stdout], told
@@ -129,9 +120,9 @@ class Reader:
     def play(self, plays: Plays, *arguments: str) -> None:
         """Run plays or tasks."""
         self.folder.joinpath("example.yml").write_text(json.dumps(plays.playbook))
-        run = self.runner("example.yml", *arguments)
-        assert run.rc == 0, f"{plays.where}\n{run}"
-        assert not [each for each in BLUNDERS if each in run.stdout + run.stderr], f"{plays.where}\n{run}"
+        done = self.runner("example.yml", *arguments)
+        assert done.rc == 0, f"{plays.where}\n{done}"
+        assert not [each for each in BLUNDERS if each in done.stdout + done.stderr], f"{plays.where}\n{done}"
 
     def follow(self, examples: list[Example], *arguments: str) -> None:
         """Do what a page says.

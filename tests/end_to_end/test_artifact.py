@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
     assert_done,
     assert_says,
 )
+from ansible_collections.cargohold.ecr.tests.support.commands import output_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import (
     CHECKOUT,
     COMMANDS,
@@ -53,17 +53,7 @@ SHIPPED = {
 def galaxy(*arguments: str | Path, home: Path) -> None:
     """Run ansible-galaxy collection, in a HOME that knows no server."""
     environment = clean_environment(home, {"ANSIBLE_GALAXY_SERVER": "http://127.0.0.1:1"})
-    done = subprocess.run(
-        [COMMANDS / "ansible-galaxy", "collection", *arguments],
-        env=environment,
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    output_of([COMMANDS / "ansible-galaxy", "collection", *arguments], env=environment, cwd=home)
 
 
 @pytest.fixture(scope="module")

@@ -6,22 +6,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
+from ansible_collections.cargohold.ecr.tests.support.commands import output_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT
 
 
 def test_everything_is_as_told() -> None:
     """It comes to its end, and a reader sees every command and what became of it."""
-    done = subprocess.run(
-        [sys.executable, CHECKOUT / "tools" / "demo.py"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.count("$ ansible-playbook playbooks/") == 6
-    assert "Everything was as told" in done.stdout.splitlines()[-1]
+    told = output_of([sys.executable, CHECKOUT / "tools" / "demo.py"])
+    assert told.count("$ ansible-playbook playbooks/") == 6
+    assert "Everything was as told" in told.splitlines()[-1]

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.account import ACTIONS, Account, arn_of, assert_done
+from ansible_collections.cargohold.ecr.tests.support.commands import output_of
 from ansible_collections.cargohold.ecr.tests.support.examples import write_files_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import (
     CHECKOUT,
@@ -46,16 +46,7 @@ def job(tmp_path: Path) -> Path:
 def test_a_job_shows_progress(account: Account, operator: PlaybookRunner, job: Path) -> None:
     """Each line of progress is an event of its own, before the one that ends its task, and has it in view."""
     command = [COMMANDS / "ansible-runner", "run", "--playbook", "deploy.yml", job]
-    done = subprocess.run(
-        command,
-        env=clean_environment(operator.home, operator.environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    output_of(command, env=clean_environment(operator.home, operator.environment))
     assert account.granted(NAME) == {arn_of("alice"): ACTIONS}
     events: list[dict[str, Any]] = [json.loads(file.read_text()) for file in job.glob("artifacts/*/job_events/*.json")]
     events.sort(key=lambda event: int(event["counter"]))

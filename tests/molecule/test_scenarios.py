@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import yaml
 
 from ansible_collections.cargohold.ecr.tests.support import environments
 from ansible_collections.cargohold.ecr.tests.support.background import CLOUDS, Note
+from ansible_collections.cargohold.ecr.tests.support.commands import output_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, COMMANDS, clean_environment
 
 FOLDER = CHECKOUT / "extensions" / "molecule"
@@ -54,19 +54,8 @@ class Molecule:
             "STAND_IN_OWNER": str(os.getpid()),
             **{name: os.environ[name] for name in (endpoint,) if name in os.environ},
         }
-        done = subprocess.run(
-            [COMMANDS / "molecule", *arguments],
-            env=clean_environment(home, variables),
-            cwd=CHECKOUT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS_AT_MOST,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.fail(f"molecule {' '.join(arguments)}\n{done.stdout}", pytrace=False)
+        environment = clean_environment(home, variables)
+        output_of([COMMANDS / "molecule", *arguments], env=environment, timeout=SECONDS_AT_MOST)
 
     @property
     def note(self) -> Note | None:
