@@ -49,6 +49,8 @@ def main() -> int:
     source.chmod(0o755)
     environment = {
         **os.environ,
+        # It writes a log into the home folder.
+        "HOME": str(folder),
         # antsibull-docs asks the ansible that it finds.
         "PATH": f"{COMMANDS}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_COLLECTIONS_PATH": str(_collections(folder)),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -43,15 +44,17 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site, built once by the command that publishes it."""
     provided("publishing")
-    folder = tmp_path_factory.mktemp("docs")
+    folder, home = tmp_path_factory.mktemp("docs"), tmp_path_factory.mktemp("home")
     done = subprocess.run(
         [CHECKOUT / "tools" / "dev", "docs", "--to", folder / "site"],
+        env={**os.environ, "HOME": str(home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert list(home.iterdir()) == []
     return Site(Path(done.stdout.strip()).parent, done.stderr)
 
 
