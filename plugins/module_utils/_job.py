@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cargohold.ecr.plugins.module_utils._errors import Refused
-from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Time
+from ansible_collections.cargohold.ecr.plugins.module_utils._polling import Time, poll
 
 # Seconds that an interrupted module may take to clean up, and between two looks whether it has.
 SECONDS_TO_CLEAN_UP = 1.0
@@ -118,10 +118,14 @@ class Job:
         _send(signal.SIGKILL, self._wrappers())
         # A module unpacks itself into a folder of the system's, and removes that when it is interrupted, but not when it is killed.
         _send(signal.SIGINT, self._modules())
-        deadline = time.clock() + SECONDS_TO_CLEAN_UP
-        while (modules := self._modules()) and time.clock() < deadline:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        _send(signal.SIGKILL, modules)
+        left = poll(
+            self._modules,
+            lambda modules: not modules,
+            timeout=SECONDS_TO_CLEAN_UP,
+            time=time,
+            next_interval=lambda _modules, _elapsed: SECONDS_BETWEEN_LOOKS,
+        )
+        _send(signal.SIGKILL, left.value or ())
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in (self.path, self.path.with_name(self.path.name + ".tmp")):
