@@ -497,8 +497,9 @@ class _One:
             tags=report.stack.tags if self._entry.options["tags"] is not None else None,
         )
         differences = yield Ask(partial(_differences, around, expectation))
-        lasting = beyond_repair(differences) if self._entry.options["repair_drift"] else ""
-        if differences and self._entry.options["repair_drift"] and not lasting:
+        repairs = differences and self._entry.options["repair_drift"]
+        lasting = beyond_repair(differences) if repairs else ""
+        if repairs and not lasting:
             yield Ask(partial(repair, around.patient("ecr"), expectation, differences), writes=True)
             report.changed, report.outcome = True, Outcome.SUCCEEDED
             report.reason = f"{expectation['name']} was put right: {' '.join(each['message'] for each in differences)}"
