@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cargohold.ecr.tests.support.commands import run
-from ansible_collections.cargohold.ecr.tests.support.environments import provided
+from ansible_collections.cargohold.ecr.tests.support.environments import amazon, link_collections, provided
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, COMMANDS
 
 # Its own virtual environments are made once, in a home folder that stays.
@@ -134,8 +134,7 @@ def _copy(folder: Path) -> Path:
             shutil.copy2(CHECKOUT / name, collection / name)
     _git(collection, "init", "--quiet")
     _git(collection, "add", "--all")
-    [amazon] = COMMANDS.parent.glob("lib/python3.*/site-packages/ansible_collections/amazon")
-    folder.joinpath("ansible_collections", "amazon").symlink_to(amazon)
+    link_collections(folder, {"amazon": amazon()})
     return collection
 
 

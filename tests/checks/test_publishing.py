@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.cargohold.ecr.tests.support.commands import output_of
-from ansible_collections.cargohold.ecr.tests.support.environments import provided
+from ansible_collections.cargohold.ecr.tests.support.environments import link_collections, provided
 from ansible_collections.cargohold.ecr.tests.support.examples import write_files_of
 from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, clean_environment
 
@@ -95,9 +95,7 @@ def test_antsibull_docs(surroundings: dict[str, str]) -> None:
 @pytest.fixture
 def collections(tmp_path: Path) -> Path:
     """A folder of collections that has this one."""
-    link = tmp_path / "collections" / "ansible_collections" / "cargohold" / "ecr"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(CHECKOUT)
+    link_collections(tmp_path / "collections", {"cargohold/ecr": CHECKOUT})
     return tmp_path / "collections"
 
 

@@ -21,18 +21,14 @@ from ansible_collections.cargohold.ecr.tests.support.account import (
     assert_done,
     assert_says,
 )
-from ansible_collections.cargohold.ecr.tests.support.environments import provided
-from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, COMMANDS, PlaybookRunner
+from ansible_collections.cargohold.ecr.tests.support.environments import amazon, link_collections, provided
+from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, PlaybookRunner
 
 
 @pytest.fixture
 def old_timer(operator: PlaybookRunner, tmp_path: Path) -> PlaybookRunner:
     """Runs playbooks with the oldest environment, which finds this collection and amazon.aws and no other."""
-    [amazon] = COMMANDS.parent.glob("lib/python3.*/site-packages/ansible_collections/amazon")
-    for name, place in {"amazon": amazon, "cargohold/ecr": CHECKOUT}.items():
-        link = tmp_path / "ansible_collections" / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(place)
+    link_collections(tmp_path, {"amazon": amazon(), "cargohold/ecr": CHECKOUT})
     environment = {**operator.environment, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
     return replace(operator, environment=environment, commands=provided("oldest"), cwd=tmp_path)
 

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT
+from ansible_collections.cargohold.ecr.tests.support.playbook import CHECKOUT, COMMANDS
 
 
 class NotInstalled(Exception):
@@ -28,3 +29,20 @@ def provided(name: str) -> Path:
     if done.returncode != 0:
         raise NotInstalled(done.stderr)
     return Path(done.stdout.strip()) / "bin"
+
+
+def amazon() -> Path:
+    """The namespace amazon of the tests' own environment, which has amazon.aws."""
+    [found] = COMMANDS.parent.glob("lib/python3.*/site-packages/ansible_collections/amazon")
+    return found
+
+
+def link_collections(folder: Path, places: Mapping[str, Path]) -> None:
+    """Make a folder in which Ansible finds collections that are elsewhere.
+
+    :param places: where each is, by its path below C(ansible_collections).
+    """
+    for name, place in places.items():
+        link = folder / "ansible_collections" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(place)
