@@ -14,8 +14,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -39,7 +39,7 @@ from ansible_collections.cargohold.ecr.tests.support.playbook import (
     PlaybookRunner,
     clean_environment,
 )
-from ansible_collections.cargohold.ecr.tests.support.scene import BLUNDERS
+from ansible_collections.cargohold.ecr.tests.support.scene import BLUNDERS, assert_presentable
 
 PAGES = [
     CHECKOUT / "README.md",
@@ -48,7 +48,7 @@ PAGES = [
     *sorted(CHECKOUT.glob("roles/*/README.md")),
 ]
 
-MODULES = sorted(CHECKOUT.glob("plugins/modules/*.py"))
+PLUGINS = [*sorted(CHECKOUT.glob("plugins/modules/*.py")), *sorted(CHECKOUT.glob("plugins/filter/*.py"))]
 
 # What the pages' users, roles and accounts are called.
 USERS = ("alice", "bob", "orders", "deployer")
@@ -59,12 +59,13 @@ ELSEWHERE = {
     r"make (test|check)( ARGS=.*)?": "this very run, and .ci/run",
     r"make demo": "tests/end_to_end/test_demo.py",
     r"make docs": "tests/docs/test_site.py",
-    r"\. \.venv/bin/activate|make (env|clean)|pip install .*": "tests/unit/tools/test_dev.py",
+    r"\. \.venv/bin/activate|make env": "tests/unit/tools/test_dev.py",
+    r"pip install .*": "the locks, which hold the same packages",
     r"\.venv/bin/ansible-playbook playbooks/.*": "tests/end_to_end/test_deploy.py",
     r"ansible-galaxy collection (install( --upgrade)?|list) cargohold\.ecr": "tests/end_to_end/test_artifact.py",
     r"sed .*|printf .*|git .*|tools/dev run antsibull-changelog release|make check && make test": "what a release takes",
     r"(\w+=\S+ )?molecule .*": "tests/molecule/test_scenarios.py",
-    r"(docker (run|stop)|aws ecr get-login-password|docker login) .*": "no container engine is at hand",
+    r"(docker (run|stop)|aws ecr get-login-password) .*": "no container engine is at hand",
     r"ansible-(builder|navigator) .*": "tests/checks/test_publishing.py, as far as it goes without a container engine",
     r"tools/dev benchmark .*": "run by hand: they take half an hour",
     r"export AWS_\w+=.*|(\w+=\S+ )+python -m ministack": "tests/support/ministack.py, for all of these pages",
@@ -122,16 +123,13 @@ class Reader:
         self.folder.joinpath("example.yml").write_text(json.dumps(plays.playbook))
         done = self.runner("example.yml", *arguments)
         assert done.rc == 0, f"{plays.where}\n{done}"
-        assert not [each for each in BLUNDERS if each in done.stdout + done.stderr], f"{plays.where}\n{done}"
+        assert_presentable(done)
 
     def follow(self, examples: list[Example], *arguments: str) -> None:
-        """Do what a page says.
+        """Type and run what a page shows.
 
         :param arguments: further ones of ansible-playbook, for plays.
         """
-        for file in examples:
-            if isinstance(file, File):
-                file.write(self.folder)
         for example in examples:
             match example:
                 case Command():
@@ -183,27 +181,23 @@ def test_page(reader: Reader, page: Path) -> None:
         assert unused == [], "no command uses the file"
     if name in GIVEN:
         GIVEN[name](reader)
+    write_files_of(page, reader.folder, CHECKOUT)
     reader.follow(examples, *(["-e", "repository_verify=false"] if name in NOT_READ_BACK else []))
     assert {each.name for each in reader.folder.iterdir()} >= LEFT.get(name, set())
 
 
-def _documented(module: Path, name: str) -> Any:
-    """The content of a documentation block of a module."""
-    text = module.read_text().partition(f'{name} = r"""')[2].partition('"""')[0]
-    return yaml.safe_load(text)
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
-def test_module(reader: Reader, module: Path) -> None:
-    """So do a module's examples, one after the other, where there are stacks of these names."""
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.stem)
+def test_plugin(reader: Reader, plugin: Path) -> None:
+    """So do a plugin's examples, one after the other, where there are stacks of these names."""
     for name in ("payments-api", "orders-api"):
         reader.account.create(name=name)
-    tasks = _documented(module, "EXAMPLES")
+    module = import_module(f"ansible_collections.cargohold.ecr.plugins.{plugin.parent.name}.{plugin.stem}")
+    tasks = yaml.safe_load(module.EXAMPLES)
     variables = {"repositories": [{"stack_name": "payments-api", "iam_user": "alice"}]}
-    if module.stem in NEEDS_A_BROKEN_STACK:
+    if plugin.stem in NEEDS_A_BROKEN_STACK:
         for task in tasks:
             task |= {"register": "refused", "failed_when": "not refused.msg is search('is CREATE_COMPLETE')"}
-    reader.play(Plays(str(module), json.dumps(tasks)), "-e", json.dumps(variables))
+    reader.play(Plays(plugin.stem, json.dumps(tasks)), "-e", json.dumps(variables))
 
 
 def test_nothing_is_said_to_be_shown_elsewhere_that_is_not_shown() -> None:
