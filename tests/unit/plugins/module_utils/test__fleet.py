@@ -30,14 +30,8 @@ from ansible_collections.cargohold.ecr.plugins.module_utils._fleet import (
 )
 from ansible_collections.cargohold.ecr.plugins.module_utils._records import Stack
 from ansible_collections.cargohold.ecr.plugins.module_utils._status import Status
+from ansible_collections.cargohold.ecr.tests.unit.support.small_template import TEMPLATE
 
-TEMPLATE = """
-Parameters:
-  IAMUserName: {Type: String}
-  EmptyOnDelete: {Type: String, Default: "false"}
-Resources:
-  ECRRepository: {Type: AWS::ECR::Repository}
-"""
 # Says the same in other words.
 REWRITTEN = """{"Resources": {"ECRRepository": {"Type": "AWS::ECR::Repository"}},
 "Parameters": {"EmptyOnDelete": {"Default": "false", "Type": "String"}, "IAMUserName": {"Type": "String"}}}"""

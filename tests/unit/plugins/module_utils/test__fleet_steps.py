@@ -40,16 +40,10 @@ from ansible_collections.cargohold.ecr.tests.unit.support.fake_client import (
     resources,
     stack_id,
 )
+from ansible_collections.cargohold.ecr.tests.unit.support.small_template import TEMPLATE
 
 NAME = "app"
 AT = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-TEMPLATE = """
-Parameters:
-  IAMUserName: {Type: String}
-  EmptyOnDelete: {Type: String, Default: "false"}
-Resources:
-  ECRRepository: {Type: AWS::ECR::Repository}
-"""
 PARAMETERS = {"IAMUserName": "alice", "EmptyOnDelete": "false"}
 POLICY = {"Statement": []}
 

@@ -35,14 +35,8 @@ from ansible_collections.cargohold.ecr.tests.unit.support.fake_client import (
 )
 from ansible_collections.cargohold.ecr.tests.unit.support.fake_task import FakeTask
 from ansible_collections.cargohold.ecr.tests.unit.support.fake_time import FakeTime
+from ansible_collections.cargohold.ecr.tests.unit.support.small_template import TEMPLATE
 
-TEMPLATE = """
-Parameters:
-  IAMUserName: {Type: String}
-  EmptyOnDelete: {Type: String, Default: "false"}
-Resources:
-  ECRRepository: {Type: AWS::ECR::Repository}
-"""
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/team/alice"
 BUCKET = resource("Bucket", ResourceType="AWS::S3::Bucket")
 NO_REPOSITORY = client_error("RepositoryNotFoundException", "no such repository")
