@@ -62,6 +62,7 @@ LOOKS = """
       cargohold.ecr.stack_plan:
         stack_name: ecr-repository
         state: absent
+      # What a failure carries is compared, too.
       ignore_errors: true
 """
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import boto3
+import botocore
 import pytest
 from botocore.stub import Stubber
 
@@ -29,6 +30,7 @@ from ansible_collections.cargohold.ecr.tests.unit.support.fake_client import (
     stacks,
 )
 
+BOTOCORE = tuple(int(part) for part in botocore.__version__.split("."))
 HERE = Stack(NAME, stack_id(), Status.CREATE_COMPLETE)
 BY_NAME = {"StackName": NAME}
 BY_ID = {"StackName": stack_id()}
@@ -148,6 +150,7 @@ def test_event_pages(cloudformation: Stubber) -> None:
     ]
 
 
+@pytest.mark.skipif(BOTOCORE < (1, 40, 76), reason="botocore has had the call since 1.40.76")
 @pytest.mark.parametrize(
     ("told", "type_status_reason"),
     [
@@ -172,8 +175,6 @@ def test_failed_events(cloudformation: Stubber, told: dict[str, Any], type_statu
     """What failed is told alike, be it a resource, a hook or a validation."""
     answer = {"EventId": "2", "Timestamp": T0, "StackId": stack_id(), **told}
     asked = {**BY_ID, "Filters": {"FailedEvents": True}}
-    if not hasattr(cloudformation.client, "describe_events"):
-        pytest.skip("botocore has had the call since 1.40.76")
     cloudformation.add_response("describe_events", {"OperationEvents": [answer]}, asked)
     [([failed], _more)] = _stacks.failed_event_pages(cloudformation.client, HERE)
     assert (failed.type, failed.status, failed.reason) == type_status_reason
