@@ -55,17 +55,10 @@ def main() -> int:
         "PATH": f"{COMMANDS}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_COLLECTIONS_PATH": str(_collections(folder)),
     }
-    modules_and_roles = [
-        COMMANDS / "antsibull-docs",
-        "collection",
-        "--use-current",
-        "--fail-on-error",
-        "--dest-dir",
-        source,
-    ]
-    site = [COMMANDS / "sphinx-build", "-q", "-b", "html", "-c", source / "docs" / "site", source, folder / "html"]
-    for command in ([*modules_and_roles, "cargohold.ecr"], site):
-        done = subprocess.run([str(word) for word in command], env=environment, check=False)
+    rendering = ["collection", "--use-current", "--fail-on-error", "--dest-dir", str(source), "cargohold.ecr"]
+    building = ["-q", "-b", "html", "-c", str(source / "docs" / "site"), str(source), str(folder / "html")]
+    for tool, arguments in (("antsibull-docs", rendering), ("sphinx-build", building)):
+        done = subprocess.run([COMMANDS / tool, *arguments], env=environment, check=False)
         if done.returncode != 0:
             return done.returncode
     print(folder / "html" / "index.html")
